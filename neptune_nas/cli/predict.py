@@ -39,7 +39,7 @@ _OUT = Path("predicted")
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What is predicted for an image: labels and, for segmentation, the files of its mask."""
+    """The prediction for an image: labels and, for segmentation, the files of its mask."""
 
     image: Path
     labels: Labels
@@ -47,7 +47,7 @@ class Prediction:
 
     @property
     def number(self) -> str:
-        """What the number of a label is."""
+        """The word for the number of a label: a probability, or a share of the pixels."""
         return "share" if self.files else "probability"
 
 

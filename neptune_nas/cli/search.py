@@ -96,7 +96,8 @@ Objectives = Annotated[
     str | None,
     typer.Option(
         help=f"Comma-separated: {', '.join(NAMES)}, or a metric of your own evaluator; latency "
-        f"is processor time of one thread (default: {','.join(OBJECTIVES)}; --target has others)."
+        f"is processor time of one thread (default: {','.join(OBJECTIVES)}; miou,flops for "
+        f"segmentation; --target has others)."
     ),
 ]
 Constraint = Annotated[

@@ -35,7 +35,7 @@ def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> I
     A `FILE` is written by `save_tensors`. If a data set has only one of a validation and a test
     split, a tenth of its training images becomes the other; with neither, it is split 60/20/20.
     Both are fixed by `seed`, and stratified; images with masks are drawn at random. `#COUNT` after
-    a name, as in `cifar10#10000`, trains on that many of the training images, stratified too;
+    a name, as in `cifar10#10000`, trains on that many of the training images, drawn likewise;
     validation and test images do not change. It must be at least the number of classes, at most
     that of images. `data_dir`: the folder where torchvision's files are found or downloaded
     (default: `cache_folder`), and where the decoded images of a folder are cached (default:

@@ -29,7 +29,7 @@ from neptune_nas.data.masks import (
 from neptune_nas.data.pixels import BrokenImageError, ImageFormat, header_of, quiet_metadata
 from neptune_nas.data.source import Part, Source
 from neptune_nas.errors import DataError
-from neptune_nas.text import counted, utf8_text
+from neptune_nas.text import counted, plural, utf8_text
 
 _IMAGES, _MASKS = "images", "masks"
 _MOST_STRANGE = 0.5  # share of the pixels without a class: beyond, the list of classes is wrong
@@ -220,12 +220,14 @@ def _read_masks(
         raise DataError(
             f"data 'folder:{text}': most pixels of its masks must be of the "
             f"{len(classes.names)} classes that {named} names, but "
-            f"{strange / masks.size:.0%} are not (such as {example}): add their lines to it."
+            f"{strange / masks.size:.0%} are not (such as {example}): add the missing "
+            f"classes to it."
         )
     share = strange / masks.size
     notes = (
-        f"{counted(strange, 'pixel')} of the masks ({share:.1%}) are of no class in {CLASSES}, "
-        f"such as {example}: they are ignored, as those of {IGNORED} are.",
+        f"{counted(strange, 'pixel')} of the masks ({share:.1%}) {plural(strange, 'has', 'have')} "
+        f"no class in {CLASSES}, such as {example}, and {plural(strange, 'is', 'are')} ignored, "
+        f"like pixels of {IGNORED}.",
     )
     return classes.names, torch.from_numpy(masks), notes if strange else ()
 
@@ -236,8 +238,8 @@ def _classes_in(text: str, root: Path, masks: NDArray[np.uint8]) -> ClassList:
     if present.size == 0 or present[-1] == 0:
         raise DataError(
             f"data 'folder:{text}': its masks must hold two classes or more, but hold "
-            f"{'only 0' if present.size else 'none'}, and {IGNORED} is for pixels to ignore: name "
-            f"the classes in {root / CLASSES} with their colours, as in '0 0 0 background' and "
-            f"'255 255 255 object'."
+            f"{'only 0' if present.size else 'none'}; {IGNORED} means ignored. If it is a class "
+            f"here, name the classes in {root / CLASSES} with their colours, as in '0 0 0 "
+            f"background' and '255 255 255 object'."
         )
     return numbered(int(present[-1]) + 1)

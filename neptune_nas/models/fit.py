@@ -1,4 +1,4 @@
-"""Whether a network does the task of a data set: its head, or what it puts out."""
+"""The check that a network does the task of a data set, by its head or its outputs."""
 
 import torch
 from torch import Tensor

@@ -13,14 +13,11 @@ from neptune_nas.nn.substages import conv
 class DenseHead(nn.Module):
     """The base of heads that read a list of maps, the smallest first.
 
-    `in_channels`: those of each map. Logits have the size of the last map.
+    `forward` maps them, `(N, C_i, H_i, W_i)`, to logits `(N, outputs, H, W)` of the size of the
+    last. `in_channels`: those of each map.
     """
 
     in_channels: tuple[int, ...]
-
-    def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Map `(N, C_i, H_i, W_i)`, the smallest first, to `(N, outputs, H, W)` of the last."""
-        raise NotImplementedError
 
 
 class LrasppBlock(DenseHead):

@@ -46,11 +46,9 @@ class Neptune(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images `(N, C, H, W)` to logits `(N, classes)`, per pixel with a `DenseHead`."""
-        if isinstance(self.head, DenseHead):
-            maps = self.all_maps(x)
-            places = level_places(self.stages)[: len(self.head.in_channels)]
-            return resized_to(self.head([maps[place] for place in places]), x)
         self.check(x)
+        if isinstance(self.head, DenseHead):
+            return resized_to(self.head(self._maps_for(self.head, x)), x)
         x = self.stem(x)
         for stage in self.stages:
             x = stage(x)
@@ -59,15 +57,21 @@ class Neptune(nn.Module):
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
         """Map images `(N, C, H, W)` to the feature maps `(N, C_i, H_i, W_i)` of all stages."""
-        return self.all_maps(x)[1:]
-
-    def all_maps(self, x: Tensor) -> list[Tensor]:
-        """Map images `(N, C, H, W)` to the maps of the stem and of all stages."""
         self.check(x)
         maps = [self.stem(x)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))
-        return maps
+        return maps[1:]
+
+    def _maps_for(self, head: DenseHead, x: Tensor) -> list[Tensor]:
+        """Return the maps that a head reads, the smallest first; no other is kept in memory."""
+        places = level_places(self.stages)[: len(head.in_channels)]
+        kept: list[Tensor] = []
+        for place, part in enumerate((self.stem, *self.stages)):
+            x = part(x)
+            if place in places:
+                kept.append(x)
+        return kept[::-1]
 
     def check(self, x: Tensor) -> None:
         """Refuse images with other channels than the stem's, or with a side below `least`."""

@@ -89,5 +89,5 @@ def check_logits(found: object, architecture: Network, outputs: int) -> None:
     got = tuple(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"
     raise OwnCodeError(
         f"`{type(architecture).__name__}` must build a network that gives logits (N, {outputs}) "
-        f"for N images, but for one image it gave {got}."
+        f"for N images, or (N, {outputs}, H, W) for segmentation, but for one image it gave {got}."
     )

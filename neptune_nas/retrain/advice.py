@@ -1,4 +1,4 @@
-"""What is said of a training: its recipe, what it starts from, and warnings before and after it."""
+"""The notes on a training: its recipe, what it starts from, warnings before and after it."""
 
 from collections.abc import Iterator
 

@@ -84,19 +84,19 @@ class Search:
 
     `space`: a name, a file, `package.module:SPACE`, or a `Space` (default: "auto", which is scaled
     to the images and the limits, for data of your own or a microcontroller as `target`; else
-    "default"). `data`: see `load_data` (default: digits, or digits-scenes for segmentation); a
-    folder of large pictures gets an `@SIZE` that suits the limits. `task`: "classification" or
-    "segmentation" (default: that of the data). `trials`: the total of the study. `objectives`:
-    accuracy, int8_accuracy or loss, with any of flops, macs, params, activations, peak_memory, ram,
-    flash and latency, which is processor time of one thread on this machine, or the value in the
-    table, or as `latency_on` says (default: accuracy and flops). `constraints`: such as
-    "flops<=20M", "ram<=64KiB" or "latency<=5ms". `sampler`: auto, evolution, local, nsga2, random,
-    one of Optuna's by name, or your own class as `FILE.py:Class` or `package.module:Class`, with
-    its arguments in `sampler_kwargs`. `seed`: of all random numbers. `rungs`: epochs at which
-    trials are compared (default: those that suit the data); the first may be 0, which is the
-    zero-cost `proxy` (default: synflow). `reduction`: one trial in that many is promoted from each
-    rung; a sequence has one for each, as in (5, 2). `recipe`: how to train (default: one that suits
-    the data). `repeats`: seeds at the last rung. `evaluator`: what measures, in place of short
+    "default"). `data`: see `load_data` (default: digits or digits-scenes); a folder of large
+    pictures gets an `@SIZE` that suits the limits. `task`: "classification" or "segmentation"
+    (default: that of the data). `trials`: the total of the study. `objectives`: accuracy (miou for
+    segmentation), int8_accuracy or loss, with any of flops, macs, params, activations, peak_memory,
+    ram, flash and latency, which is processor time of one thread here, or the table's value, or as
+    `latency_on` says (default: the first and flops). `constraints`: such as "flops<=20M",
+    "ram<=64KiB" or "latency<=5ms". `sampler`: auto, evolution, local, nsga2, random, one of
+    Optuna's by name, or your own class as `FILE.py:Class` or `package.module:Class`, with its
+    arguments in `sampler_kwargs`. `seed`: of all random numbers. `rungs`: epochs at which trials
+    are compared (default: those that suit the data); the first may be 0, which is the zero-cost
+    `proxy` (default: synflow). `reduction`: one trial in that many is promoted from each rung; a
+    sequence has one for each, as in (5, 2). `recipe`: how to train (default: one that suits the
+    data). `repeats`: seeds at the last rung. `evaluator`: what measures, in place of short
     training. `table`: the file of a table to look networks up in instead; `data` then names the
     images they were trained on (default: cifar10). `name`: of the study's folder in `out` (default:
     `SPACE-DATA`). `storage`: the URL of a database to use in place of `study.db` in that folder.

@@ -31,8 +31,8 @@ def task_for(asked: str | None, data: str) -> Task:
     found = task_named(data)
     if asked is not None and find_task(asked).name != found and not _is_missing(data):
         raise OptionError(
-            f"`task` (--task) is {asked}, but data '{data}' is for {found}: leave one of them out, "
-            f"or name a folder with images and masks for segmentation."
+            f"`task` (--task) is {asked}, but data '{data}' is for {found}: leave `task` out, "
+            f"or name data for {asked}."
         )
     return find_task(asked or found)
 

@@ -277,18 +277,21 @@ def code_differences(
     then: Mapping[str, str], now: Mapping[str, str]
 ) -> Iterator[tuple[str, str, str]]:
     """Yield the definitions that differ, of those known both then and now."""
-    for name in then:
-        if now.get(name, then[name]) != then[name]:
-            yield f"code of `{name.partition(':')[2]}`", now[name], then[name]
+    for name in _changed(then, now):
+        yield f"code of `{name.partition(':')[2]}`", now[name], then[name]
 
 
 def weights_differences(
     then: Mapping[str, str], now: Mapping[str, str]
 ) -> Iterator[tuple[str, str, str]]:
     """Yield the files of weights whose content differs, of those known both then and now."""
-    for file in then:
-        if now.get(file, then[file]) != then[file]:
-            yield f"weights in {file} of SHA-256", now[file], then[file]
+    for file in _changed(then, now):
+        yield f"weights in {file} of SHA-256", now[file], then[file]
+
+
+def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """Yield the names whose digests differ, of those known both then and now."""
+    return (name for name in then if now.get(name, then[name]) != then[name])
 
 
 def check_plain(name: str, values: Mapping[str, Any]) -> None:

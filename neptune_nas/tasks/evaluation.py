@@ -87,8 +87,8 @@ class Evaluation:
 
     @property
     def absent(self) -> tuple[str, ...]:
-        """The labels of the classes without images, which were not measured."""
-        return tuple(each.label for each in self.classes if not each.images)
+        """The labels of the classes that were not measured: their first share is of nothing."""
+        return tuple(e.label for e in self.classes if next(iter(e.shares.values()), None) is None)
 
     @property
     def confused(self) -> list[tuple[str, str, int]]:

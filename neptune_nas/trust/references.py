@@ -134,7 +134,8 @@ def _networks_for(settings: Settings, names: Sequence[str] | None) -> list[Refer
     task = task_named(question.data)
     names = PLAIN[task].usual if names is None else names
     if not names:
-        raise OptionError("references need at least one network, such as resnet8,resnet20.")
+        usual = ",".join(PLAIN[task].usual[:2])
+        raise OptionError(f"references need at least one network, such as {usual}.")
     networks = [ReferenceNetwork(n, facts.input_shape, facts.classes) for n in dict.fromkeys(names)]
     for name in names:
         if (purpose := reference_task(name)) != task:

@@ -108,7 +108,7 @@ def test_pixels_of_no_class_are_ignored_with_a_note(tmp_path: Path) -> None:
     data = load_data(f"folder:{tmp_path}")
     assert {*data.train.targets.flatten().tolist()} == {0, 1, IGNORED}
     (note,) = data.notes
-    assert note.startswith("160 pixels of the masks (33.3%) are of no class in classes.txt, such ")
+    assert note.startswith("160 pixels of the masks (33.3%) have no class in classes.txt, such as ")
     assert f"such as id 2 in {tmp_path / 'masks' / '00.png'}" in note
 
 

@@ -1,5 +1,7 @@
 """Heads for segmentation: levels, sizes, costs, and what becomes of them when stages change."""
 
+import weakref
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from neptune_nas.graphs.lowering import UnsupportedOperationError
 from neptune_nas.metrics.counted import CostModel, cost, count_part
 from neptune_nas.metrics.part_costs import part_counts
 from neptune_nas.models.architecture_file import without_study
+from neptune_nas.models.export.facts import facts
 from neptune_nas.models.export.python import to_python
 from neptune_nas.models.model import make_untrained
 from neptune_nas.nn import network as networks
@@ -196,3 +199,21 @@ def test_a_network_for_segmentation_is_no_file_of_torch_alone() -> None:
 def test_ram_and_flash_of_a_head_for_segmentation_are_refused_with_a_remedy() -> None:
     with pytest.raises(UnsupportedOperationError, match=r"LrasppHead: segmentation in int8 is not"):
         GraphModel((1, 16, 16), 3).graph(with_head(HEADS[0]))
+
+
+def test_a_map_that_the_head_does_not_read_is_not_kept() -> None:
+    architecture = with_head(DecoderHead(4, 1))
+    network = build(architecture, (1, 16, 16), 3, seed=0).eval()
+    alive: list[weakref.ref[torch.Tensor]] = []
+    network.stem.register_forward_hook(lambda *call: alive.append(weakref.ref(call[2])))
+    gone: list[bool] = []
+    network.head.register_forward_pre_hook(lambda *_: gone.append(alive[0]() is None))
+    with torch.no_grad():
+        network(torch.rand(1, 1, 16, 16))
+    assert gone == [True]
+
+
+def test_exported_facts_say_that_each_pixel_has_logits() -> None:
+    model = make_untrained(without_study(with_head(HEADS[0]), (1, 16, 16), 3))
+    assert model.task == SEGMENTATION
+    assert facts(model)["output"]["values"].startswith("one logit a label and pixel")

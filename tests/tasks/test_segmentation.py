@@ -246,3 +246,11 @@ def test_the_worst_images_come_first_with_the_classes_most_mistaken_in_them() ->
     assert (worst.probability, worst.true_probability) == (0.5, 0.5)
     assert found.confused == [("a", "b", 2)]
     assert found.words.unit == "pixel"
+
+
+def test_a_class_that_is_only_predicted_was_measured() -> None:
+    targets = mask([0, 0, 0, 0])
+    values = {"miou": 0.25, "pixel_accuracy": 0.5, "loss": 1.0}
+    found = TASK.evaluate(mask([0, 0, 1, 1]), targets, CLASSES, values)
+    assert [each.shares["IoU"] for each in found.classes] == [0.5, 0.0, None]
+    assert found.absent == ("c",)

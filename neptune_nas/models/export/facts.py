@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from neptune_nas.architecture.dense_heads import SEGMENTATION
 from neptune_nas.models.model import Model
 
 INPUT, OUTPUT, BATCH = "images", "logits", "batch"
@@ -12,6 +13,8 @@ COLOURS = {1: "gray", 3: "RGB"}
 def facts(model: Model) -> dict[str, Any]:
     """Return labels, preprocessing and provenance of a model, as a JSON object."""
     channels, height, width = model.input_shape
+    is_dense = model.task == SEGMENTATION
+    logits = "one logit a label and pixel, NCHW" if is_dense else "one logit a label"
     return {
         "labels": list(model.labels),
         "input": {
@@ -22,7 +25,7 @@ def facts(model: Model) -> dict[str, Any]:
             "height": height,
             "width": width,
         },
-        "output": {"name": OUTPUT, "values": "one logit a label; softmax makes probabilities"},
+        "output": {"name": OUTPUT, "values": f"{logits}; softmax makes probabilities"},
         "mean": list(model.mean),
         "std": list(model.std),
         "key": model.key,

@@ -27,7 +27,7 @@ from neptune_nas.models.model import Model
 from neptune_nas.nn.classifier import Classifier
 from neptune_nas.nn.model_zoo import ZOO
 from neptune_nas.nn.network import Neptune
-from neptune_nas.nn.references import OWN, ReferenceNetwork
+from neptune_nas.nn.references import OWN, ReferenceNetwork, is_plain
 
 _FILE = '''"""An image classifier for {classes} classes: network {key} of neptune-nas.
 
@@ -108,7 +108,8 @@ def _check_origin(model: Model) -> None:
             f"support yet: use onnx or pt2."
         )
     if isinstance(of, ReferenceNetwork):
-        foreign = [] if of.name in OWN else [f"torchvision's `{of.name}`"]
+        is_ours = of.name in OWN or is_plain(of.name)
+        foreign = [] if is_ours else [f"torchvision's `{of.name}`"]
     else:
         whole = of.architecture
         stages = whole.stages if isinstance(whole, Architecture) else ()

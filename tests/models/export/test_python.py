@@ -98,6 +98,13 @@ def test_a_small_residual_network_can_be_written(name: str) -> None:
     assert torch.equal(run(network, images), run(model.network(), images))
 
 
+def test_a_plain_network_can_be_written() -> None:
+    model = make_untrained(ReferenceNetwork("plain-4", SHAPE, 4))
+    images, network = torch.rand(2, *SHAPE), names_of(to_python(model))["build"]().eval()
+    network.load_state_dict(dict(model.state))
+    assert torch.allclose(run(network, images), run(model.network(), images), atol=1e-5)
+
+
 @pytest.mark.parametrize("name", [name for name in REFERENCES if not name.startswith("resnet")])
 def test_torchvisions_networks_are_refused(name: str) -> None:
     model = make_untrained(ReferenceNetwork(name, (3, 32, 32), 3))
