@@ -1,17 +1,19 @@
-"""Made-up scenes for segmentation: scikit-learn's digits, laid out on a grey canvas.
+"""Made-up scenes for segmentation and detection: scikit-learn's digits on a grey canvas.
 
-Each pixel is background or one of the ten digits. Everything is drawn from a fixed seed, in whole
-numbers, so that the scenes are the same on every machine. The digits of one split are in no other.
+Each pixel is background or one of the ten digits, and each digit has a box. Everything is drawn
+from a fixed seed, in whole numbers, so that the scenes are the same on every machine. The digits of
+one split are in no other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from neptune_nas.data.digits import load_digits
-from neptune_nas.data.names import SCENES
+from neptune_nas.data.images import padded
+from neptune_nas.data.names import BOXES, SCENES
 from neptune_nas.data.source import Part, Source, in_memory
 from neptune_nas.data.splitting import THREE_WAY, stratified
 
@@ -27,48 +29,89 @@ _TRIES = 20  # places to try for a digit, before it is left out
 _ONE = 256  # the unit of the weights of an interpolation
 
 
+Scene = tuple[NDArray[np.uint8], NDArray[np.uint8], list[Sequence[float]]]
+"""A scene `(H, W)`, its mask, and the box of each digit: left, top, right, bottom and class."""
+
+
 def load_scenes() -> Source:
     """Return the scenes with their masks; flips would change a digit's meaning."""
     whole = load_digits()
-    rows = stratified(whole.train.targets, THREE_WAY, 0)
-    parts = [
-        _part(whole.train, which, count, seed)
-        for seed, (which, count) in enumerate(zip(rows, _COUNTS, strict=True))
-    ]
+    train, validation, test = (
+        in_memory(images, masks) for images, masks, _ in _splits(whole.train)
+    )
     return Source(
         name=SCENES,
         classes=("background", *whole.classes),
-        train=parts[0],
-        validation=parts[1],
-        test=parts[2],
+        train=train,
+        validation=validation,
+        test=test,
         crop=4,
         task="segmentation",
     )
 
 
-def _part(digits: Part, rows: NDArray[np.int64], count: int, seed: int) -> Part:
-    """Return so many scenes of the digits in `rows`."""
+def load_boxes() -> Source:
+    """Return the same scenes with the boxes of their digits."""
+    whole = load_digits()
+    train, validation, test = (
+        in_memory(images, padded(boxes, _DIGITS[1])) for images, _, boxes in _splits(whole.train)
+    )
+    return Source(
+        name=BOXES,
+        classes=whole.classes,
+        train=train,
+        validation=validation,
+        test=test,
+        crop=4,
+        task="detection",
+    )
+
+
+def _splits(
+    digits: Part,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, list[list[Sequence[float]]]]]:
+    """Yield the scenes `(N, 1, H, W)` of each split, their masks, and the boxes of each."""
+    rows = stratified(digits.targets, THREE_WAY, 0)
+    for seed, (which, count) in enumerate(zip(rows, _COUNTS, strict=True)):
+        scenes, masks, boxes = zip(*_scenes(digits, which, count, seed), strict=True)
+        images = torch.from_numpy(np.stack(scenes)[:, None])
+        yield images, torch.from_numpy(np.stack(masks)), [*boxes]
+
+
+def _scenes(digits: Part, rows: NDArray[np.int64], count: int, seed: int) -> Iterator[Scene]:
+    """Yield so many scenes of the digits in `rows`."""
     random = np.random.RandomState(seed)  # its stream is frozen; `default_rng` may change
     images, labels = digits.take(rows), digits.targets[torch.from_numpy(rows)].numpy()
     assert isinstance(images, torch.Tensor)
     pictures = images[:, 0].numpy().astype(np.int64)
-    scenes, masks = zip(*(_scene(pictures, labels, random) for _ in range(count)), strict=True)
-    return in_memory(torch.from_numpy(np.stack(scenes)[:, None]), torch.from_numpy(np.stack(masks)))
+    for _ in range(count):
+        yield _scene(pictures, labels, random)
 
 
 def _scene(
     pictures: NDArray[np.int64], labels: NDArray[np.int64], random: np.random.RandomState
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return one scene `(H, W)` and its mask."""
-    canvas = _background(random)
+) -> Scene:
+    """Return one scene with its mask and its boxes."""
+    canvas, boxes = _background(random), list[Sequence[float]]()
     mask = np.zeros((_SIDE, _SIDE), np.uint8)
     for which, size, (top, left) in _places(len(pictures), random):
         digit = resized(pictures[which], size)
         window = slice(top, top + size), slice(left, left + size)
         ink = int(random.randint(*_INK))
         canvas[window] = (canvas[window] * (240 - digit) + ink * digit) // 240
-        mask[window][digit >= _STROKE] = labels[which] + 1
-    return canvas.astype(np.uint8), mask
+        stroke = digit >= _STROKE
+        mask[window][stroke] = labels[which] + 1
+        rows, columns = (np.flatnonzero(stroke.any(axis)) for axis in (1, 0))
+        boxes.append(
+            (
+                left + columns[0],
+                top + rows[0],
+                left + columns[-1] + 1,
+                top + rows[-1] + 1,
+                labels[which],
+            )
+        )
+    return canvas.astype(np.uint8), mask, boxes
 
 
 def _background(random: np.random.RandomState) -> NDArray[np.int64]:

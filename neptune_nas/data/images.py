@@ -1,11 +1,13 @@
 """The records of a data set: images as uint8 tensors, splits, and the fingerprint."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.source import Source
@@ -17,6 +19,8 @@ CROP_SHARE = 8  # a random crop moves by up to this fraction of the side: 4 pixe
 CHUNK = 4096  # images processed at a time, which bounds the memory
 IGNORED = 255  # in a mask: a pixel of no class, which neither trains nor scores a network
 MOST_MASKED = IGNORED  # classes that masks of 8 bits can tell apart
+BOX = 5  # numbers of a box: left, top, right and bottom in pixels, and its class
+NO_BOX = -1.0  # in each number of a row behind an image's last box
 _MASKS = 64  # masks whose pixels are counted at a time, in 8 bytes each
 
 
@@ -24,8 +28,9 @@ _MASKS = 64  # masks whose pixels are counted at a time, in 8 bytes each
 class Split:
     """Images `(N, C, H, W)` as uint8 and their targets, by row.
 
-    These are labels `(N,)` as int64, or masks `(N, H, W)` as uint8: the class of each pixel, or
-    `IGNORED`. `file`: the file that the images are mapped from, if they need not all be in memory.
+    These are labels `(N,)` as int64; masks `(N, H, W)` as uint8, the class of each pixel or
+    `IGNORED`; or boxes `(N, M, BOX)` as float32, whose rows behind an image's last box are
+    `NO_BOX`. `file`: the file that the images are mapped from, if they need not all be in memory.
     """
 
     images: Tensor
@@ -39,12 +44,16 @@ class Split:
                 f"{self.images.dtype} {tuple(self.images.shape)}."
             )
         count, _, *sides = self.images.shape
-        found = self.targets.dtype, (*self.targets.shape,)
-        if found not in ((torch.int64, (count,)), (torch.uint8, (count, *sides))):
+        dtype, shape = self.targets.dtype, (*self.targets.shape,)
+        are_boxes = self.has_boxes and len(shape) == 3 and (shape[0], shape[2]) == (count, BOX)
+        if not are_boxes and (dtype, shape) not in (
+            (torch.int64, (count,)),
+            (torch.uint8, (count, *sides)),
+        ):
             raise DataError(
-                f"`Split.targets` must be an int64 tensor ({count},), one label an image, or a "
-                f"uint8 tensor ({', '.join(map(str, (count, *sides)))}), one mask an image, but "
-                f"got {self.targets.dtype} {tuple(self.targets.shape)}."
+                f"`Split.targets` must be an int64 tensor ({count},), one label an image; a uint8 "
+                f"tensor ({', '.join(map(str, (count, *sides)))}), one mask an image; or a float32 "
+                f"tensor ({count}, boxes, {BOX}), but got {dtype} {shape}."
             )
 
     def __len__(self) -> int:
@@ -53,7 +62,12 @@ class Split:
     @property
     def has_masks(self) -> bool:
         """True if the targets are masks, one class a pixel."""
-        return self.targets.ndim > 1
+        return self.targets.dtype == torch.uint8
+
+    @property
+    def has_boxes(self) -> bool:
+        """True if the targets are boxes with a class each."""
+        return self.targets.dtype == torch.float32
 
     @property
     def nbytes(self) -> int:
@@ -143,7 +157,10 @@ def check_splits(name: str, classes: tuple[str, ...], splits: Mapping[str, Split
 
 
 def _check_targets(name: str, classes: int, part: str, split: Split) -> None:
-    """Refuse labels and masks of a split without a class."""
+    """Refuse labels, masks and boxes of a split without a class."""
+    if split.has_boxes:
+        _check_boxes(name, classes, part, split)
+        return
     if not split.has_masks:
         low, high = int(split.targets.min()), int(split.targets.max())
         if not 0 <= low <= high < classes:
@@ -164,6 +181,53 @@ def _check_targets(name: str, classes: int, part: str, split: Split) -> None:
             f"data '{name}': masks must hold pixels of a class, but those of the {part} split "
             f"are all {IGNORED}, which is ignored."
         )
+
+
+def _check_boxes(name: str, classes: int, part: str, split: Split) -> None:
+    """Refuse boxes of a split without an area, beyond their images, or without a class."""
+    are_there = split.targets.ne(NO_BOX).any(2)
+    boxes = split.targets[are_there]
+    if not len(boxes):
+        raise DataError(
+            f"data '{name}': images must have boxes, but those of the {part} split have none."
+        )
+    height, width = split.images.shape[-2:]
+    corners, labels = boxes[:, :-1], boxes[:, -1]
+    most = torch.tensor([width, height, width, height])
+    has_area = (corners[:, 2:] > corners[:, :2]).all(1)  # False for NaN
+    is_inside = ((corners >= 0) & (corners <= most)).all(1)
+    known = (labels >= 0) & (labels < classes) & (labels == labels.floor())
+    wrong = (~(has_area & is_inside & known)).nonzero().flatten()
+    if len(wrong):
+        *corner, label = boxes[int(wrong[0])].tolist()
+        raise DataError(
+            f"data '{name}': boxes must lie in their image of {width}x{height} pixels as left, "
+            f"top, right, bottom, with an area, and have a class in 0..{classes - 1}, but got "
+            f"({', '.join(f'{each:g}' for each in corner)}) of class {label:g} in the {part} split."
+        )
+
+
+def padded(boxes: Sequence[Sequence[Sequence[float]]], least: int = 1) -> Tensor:
+    """Return the boxes of each image as targets `(N, M, BOX)`, with `NO_BOX` behind the last.
+
+    `M` is the most boxes of an image, or `least` if that is more.
+    """
+    most = max(least, *map(len, boxes)) if boxes else least
+    targets = torch.full((len(boxes), most, BOX), NO_BOX)
+    for row, found in enumerate(boxes):
+        if found:
+            targets[row, : len(found)] = torch.tensor(np.array(found), dtype=torch.float32)
+    return targets
+
+
+def joined(targets: Sequence[Tensor]) -> Tensor:
+    """Return the targets of several splits as one; those with fewer boxes are padded."""
+    if targets[0].ndim != 3 or not targets[0].is_floating_point():
+        return torch.cat([*targets])
+    most = max(each.shape[1] for each in targets)
+    behind = ((0, 0, 0, most - each.shape[1]) for each in targets)
+    pairs = zip(targets, behind, strict=True)
+    return torch.cat([F.pad(*pair, value=NO_BOX) for pair in pairs])
 
 
 def pixels_by_class(masks: Tensor, classes: int) -> Tensor:
@@ -201,5 +265,6 @@ def fingerprint(splits: tuple[Split, ...]) -> str:
         for chunk in torch.split(split.images, CHUNK):
             digest.update(chunk.contiguous().numpy().data)
         targets = split.targets.contiguous().numpy()
-        digest.update((targets if split.has_masks else targets.astype("<i8")).data)
+        little_endian = targets.astype(targets.dtype.newbyteorder("<"))
+        digest.update(np.ascontiguousarray(little_endian).data)
     return digest.hexdigest()[:FINGERPRINT_DIGITS]

@@ -8,12 +8,12 @@ from unicodedata import normalize
 import numpy as np
 import torch
 
+from neptune_nas.data.dense_folder import DenseLayout, dense_layout, load_dense_folder
 from neptune_nas.data.folder import Side, check_folder, parse
-from neptune_nas.data.images import IGNORED, LEVELS, ImageData, Split, image_data
+from neptune_nas.data.images import IGNORED, LEVELS, NO_BOX, ImageData, Split, image_data, joined
 from neptune_nas.data.layout import TEST, TRAIN, VALIDATION, Classes, labelled_layout, short_list
 from neptune_nas.data.listing import Listing
 from neptune_nas.data.load import load_data, splits_of, take_split, task_named
-from neptune_nas.data.mask_folder import MaskLayout, load_mask_folder, mask_layout
 from neptune_nas.data.names import FOLDER, SIZE, TIMES, check_known, parse_count
 from neptune_nas.data.pictures import read_pictures, recoloured_text
 from neptune_nas.data.pixels import ImageFormat
@@ -75,23 +75,23 @@ def labelled_images(
         return _in_data_set(name, data, model, part or TEST, skip_unknown)
     text = parse_count(name)[0].removeprefix(FOLDER)
     folder, _ = parse(text)
-    if layout := mask_layout(folder):
-        found = _in_mask_folder(name, layout, model, part, skip_unknown)
+    if layout := dense_layout(folder):
+        found = _in_dense_folder(name, layout, model, part, skip_unknown)
     else:
         found = _in_folder(name, model, part, skip_unknown)
     notes = (*found.notes, *copy_notes(found.files, folder, model, data_dir))
     return replace(found, name=utf8_text(name), notes=notes)
 
 
-def _in_mask_folder(
-    name: str, layout: MaskLayout, model: TrainedOn, part: str | None, skip_unknown: bool
+def _in_dense_folder(
+    name: str, layout: DenseLayout, model: TrainedOn, part: str | None, skip_unknown: bool
 ) -> LabelledImages:
-    """Return images with masks, scaled as the model needs them."""
+    """Return images with masks or boxes, scaled as the model needs them."""
     whole, count = parse_count(name)
     text = whole.removeprefix(FOLDER)
     channels, height, width = model.shape
     _check_size(name, parse(text)[1], model)
-    source = load_mask_folder(text, layout, None, ImageFormat(height, width, channels))
+    source = load_dense_folder(text, layout, None, ImageFormat(height, width, channels))
     splits = splits_of(source, name, count, 0)
     train, validation, test = (take_split(*each) for each in splits)
     data = image_data(source, (train, validation, test))
@@ -147,7 +147,16 @@ def _in_data_set(
 
 
 def _placed(split: Split, places: Sequence[int | None]) -> torch.Tensor:
-    """Return the targets with each class at its place in the model; -1 or `IGNORED` without one."""
+    """Return the targets with each class at its place in the model.
+
+    It is -1, `IGNORED` or `NO_BOX` for one that the model lacks.
+    """
+    if split.has_boxes:
+        known = torch.tensor([NO_BOX if each is None else float(each) for each in places])
+        labels = split.targets[..., -1]
+        moved = known[labels.long().clamp(0)].where(labels != NO_BOX, NO_BOX).unsqueeze(-1)
+        boxes = torch.cat((split.targets[..., :-1], moved), -1)
+        return boxes.where(moved != NO_BOX, NO_BOX)
     if not split.has_masks:
         return torch.tensor([-1 if each is None else each for each in places])[split.targets]
     table = np.full(LEVELS, IGNORED, np.uint8)
@@ -157,7 +166,11 @@ def _placed(split: Split, places: Sequence[int | None]) -> torch.Tensor:
 
 def _known(targets: torch.Tensor) -> torch.Tensor:
     """Return which images have a class that the model knows."""
-    return targets.ge(0) if targets.ndim == 1 else targets.flatten(1).ne(IGNORED).any(1)
+    if targets.ndim == 1:
+        return targets.ge(0)
+    if targets.is_floating_point():  # an image without boxes counts, too
+        return targets.ne(NO_BOX).any().expand(len(targets))
+    return targets.flatten(1).ne(IGNORED).any(1)
 
 
 def _part_of(data: ImageData, part: str) -> Split:
@@ -166,7 +179,7 @@ def _part_of(data: ImageData, part: str) -> Split:
     if part != ALL:
         return splits[part]
     images, targets = zip(*((each.images, each.targets) for each in splits.values()), strict=True)
-    return Split(torch.cat(images), torch.cat(targets))
+    return Split(torch.cat(images), joined(targets))
 
 
 def _in_folder(name: str, model: TrainedOn, part: str | None, skip_unknown: bool) -> LabelledImages:

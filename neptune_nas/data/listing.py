@@ -62,9 +62,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 @dataclass(slots=True)
 class Listing:
-    """A walk below `root` that counts the entries seen and, by reason, those left out."""
+    """A walk below `root` that counts the entries seen and, by reason, those left out.
+
+    `passed_over`: the suffixes of other files that belong there, such as annotations.
+    """
 
     root: Path
+    passed_over: frozenset[str] = frozenset()
     seen: int = 0
     images: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
@@ -131,7 +135,10 @@ class Listing:
             if not entry.is_file():  # a pipe, a device, a broken link
                 self.leave_out(NO_FILE, entry.path)
                 return False
-            known = os.path.splitext(entry.name)[1].lower() in SUFFIXES
+            suffix = os.path.splitext(entry.name)[1].lower()
+            if suffix in self.passed_over:
+                return False
+            known = suffix in SUFFIXES
             if not known and not (entry.stat().st_size and is_image(entry.path)):
                 self.leave_out(NO_IMAGE, entry.path)
                 return False

@@ -12,6 +12,7 @@ from neptune_nas.data.image_file import ImageFile
 from neptune_nas.data.images import ImageData, Split, image_data
 from neptune_nas.data.names import (
     AMOUNTS,
+    BOXES,
     COUNT,
     FOLDER,
     SCENES,
@@ -31,15 +32,15 @@ from neptune_nas.interrupts import ctrl_c_held
 def load_data(name: str, data_dir: str | Path | None = None, seed: int = 0) -> ImageData:
     """Return a data set: one of `DATA_SETS`, `folder:PATH`, `folder:PATH@SIZE`, `tensors:FILE`.
 
-    A folder with `images` and `masks` in it is for segmentation, see `load_mask_folder`.
-    A `FILE` is written by `save_tensors`. If a data set has only one of a validation and a test
-    split, a tenth of its training images becomes the other; with neither, it is split 60/20/20.
-    Both are fixed by `seed`, and stratified; images with masks are drawn at random. `#COUNT` after
-    a name, as in `cifar10#10000`, trains on that many of the training images, drawn likewise;
-    validation and test images do not change. It must be at least the number of classes, at most
-    that of images. `data_dir`: the folder where torchvision's files are found or downloaded
-    (default: `cache_folder`), and where the decoded images of a folder are cached (default:
-    nowhere).
+    A folder with `images` and `masks` in it is for segmentation, see `load_mask_folder`; one with
+    boxes as COCO, Pascal VOC or YOLO have them for detection, see `load_box_folder`. A `FILE` is
+    written by `save_tensors`. If a data set has only one of a validation and a test split, a tenth
+    of its training images becomes the other; with neither, it is split 60/20/20. Both are fixed by
+    `seed`, and stratified; images with masks or boxes are drawn at random. `#COUNT` after a name,
+    as in `cifar10#10000`, trains on that many of the training images, drawn likewise; validation
+    and test images do not change. It must be at least the number of classes, at most that of
+    images. `data_dir`: the folder where torchvision's files are found or downloaded (default:
+    `cache_folder`), and where the decoded images of a folder are cached (default: nowhere).
 
     Raises `DataError` if the name is unknown, or its images are missing or unreadable.
     """
@@ -63,7 +64,7 @@ def split_files(name: str, data_dir: str | Path | None = None, seed: int = 0) ->
 def splits_of(source: Source, name: str, count: int | None, seed: int) -> list[tuple[Part, Rows]]:
     """Return the part and the rows of each split, with `count` rows of the first."""
     (train, rows), *others = split_parts(source, seed)
-    least = 1 if train.targets.ndim > 1 else len(source.classes)  # masks have no strata
+    least = 1 if train.targets.ndim > 1 else len(source.classes)  # masks and boxes have no strata
     check_count(name, count, least, len(rows))
     return [(train, rows[at_most(targets_at(train, rows), count, seed)]), *others]
 
@@ -161,12 +162,12 @@ def find_source(name: str, data_dir: Path | None) -> Source:
     0.8 s) than a whole short training, and no data set needs both.
     """
     if name.startswith(FOLDER):
+        from neptune_nas.data.dense_folder import dense_layout, load_dense_folder
         from neptune_nas.data.folder import load_folder, parse
-        from neptune_nas.data.mask_folder import load_mask_folder, mask_layout
 
         text = name.removeprefix(FOLDER)
-        if layout := mask_layout(parse(text)[0]):
-            return load_mask_folder(text, layout, data_dir)
+        if layout := dense_layout(parse(text)[0]):
+            return load_dense_folder(text, layout, data_dir)
         return load_folder(text, data_dir)
     if name.startswith(TENSORS):
         from neptune_nas.data.tensors import load_tensors
@@ -180,6 +181,10 @@ def find_source(name: str, data_dir: Path | None) -> Source:
         with ctrl_c_held():
             from neptune_nas.data.digits_scenes import load_scenes
         return load_scenes()
+    if name == BOXES:
+        with ctrl_c_held():
+            from neptune_nas.data.digits_scenes import load_boxes
+        return load_boxes()
     check_known(name)
     with ctrl_c_held():
         from neptune_nas.data.torchvision_sets import load_torchvision
@@ -190,13 +195,11 @@ def task_named(name: str) -> str:
     """Return the task of the data set with this name, whose images are not read."""
     whole, _ = parse_count(name)
     if whole.startswith(FOLDER):
+        from neptune_nas.data.dense_folder import task_of_folder
         from neptune_nas.data.folder import parse
-        from neptune_nas.data.mask_folder import mask_layout
 
-        has_masks = mask_layout(parse(whole.removeprefix(FOLDER))[0]) is not None
-    else:
-        has_masks = whole == SCENES
-    return "segmentation" if has_masks else "classification"
+        return task_of_folder(parse(whole.removeprefix(FOLDER))[0])
+    return {SCENES: "segmentation", BOXES: "detection"}.get(whole, "classification")
 
 
 def usual_dir(name: str) -> Path:

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neptune_nas.data.folder import LOOKED_AT, Pixels, Side, check_folder, parse, room_for
+from neptune_nas.data.folder import Pixels, Side, check_folder, parse, room_for
 from neptune_nas.data.images import IGNORED
 from neptune_nas.data.layout import DEEPEST, SPLIT_NAMES, TEST, TRAIN, VALIDATION, short_list
 from neptune_nas.data.listing import Listing, subfolders
@@ -51,6 +50,11 @@ class MaskLayout:
 
     root: Path
     splits: dict[str, Pair]
+
+    @property
+    def training(self) -> Path:
+        """The folder of the training images."""
+        return self.splits[TRAIN][0] if TRAIN in self.splits else self.root
 
 
 def mask_layout(path: Path) -> MaskLayout | None:
@@ -147,20 +151,6 @@ def load_mask_folder(
         notes=(*listing.sentences(), *notes),
         task="segmentation",
     )
-
-
-def natural_size(layout: MaskLayout, text: str) -> tuple[tuple[int, int], bool]:
-    """Return height and width of the image of median size, and whether all sizes are equal.
-
-    By `LOOKED_AT` evenly spaced training images. Raises `DataError` where there are none.
-    """
-    files = Listing(layout.root).files(layout.splits.get(TRAIN, (layout.root, layout.root))[0])
-    if not files:
-        raise DataError(f"data 'folder:{text}': it needs training images, but has none: add some.")
-    with quiet_metadata():
-        forms = [header_of(file) for file in files[:: ceil(len(files) / LOOKED_AT)]]
-    sizes = sorted(((form.height, form.width) for form in forms), key=min)
-    return sizes[len(sizes) // 2], len({*sizes}) == 1
 
 
 def _pairs(images: Path, masks: Path, listing: Listing) -> Iterator[Pair]:

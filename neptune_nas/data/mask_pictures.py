@@ -44,9 +44,9 @@ def overlay(pixels: Tensor, mask: Tensor) -> Image.Image:
     return Image.blend(picture_of(pixels).convert("RGB"), mask_picture(mask).convert("RGB"), 0.5)
 
 
-def side_by_side(pixels: Tensor, *masks: Tensor) -> Image.Image:
-    """Return an image, and beside it the same image under each of some masks."""
-    parts = [picture_of(pixels).convert("RGB"), *(overlay(pixels, mask) for mask in masks)]
+def side_by_side(*pictures: Image.Image) -> Image.Image:
+    """Return pictures of one size as one, from left to right."""
+    parts = [each.convert("RGB") for each in pictures]
     width, height = parts[0].size
     whole = Image.new("RGB", (len(parts) * (width + 1) - 1, height), "white")
     for i, part in enumerate(parts):

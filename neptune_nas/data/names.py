@@ -16,10 +16,12 @@ TIMES = "x"  # between their width and their height, where these differ
 SUFFIX = ".safetensors"  # of a file of tensors
 TORCHVISION = ("mnist", "fashion-mnist", "cifar10", "cifar100")
 SCENES = "digits-scenes"
-DATA_SETS = ("digits", SCENES, *TORCHVISION)
+BOXES = "digits-boxes"
+DATA_SETS = ("digits", SCENES, BOXES, *TORCHVISION)
 AMOUNTS = {  # training images, and classes
     "digits": (1_078, 10),
     SCENES: (600, 11),
+    BOXES: (600, 10),
     "mnist": (54_000, 10),
     "fashion-mnist": (54_000, 10),
     "cifar10": (45_000, 10),

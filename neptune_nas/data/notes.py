@@ -27,14 +27,17 @@ def notes_on(data: ImageData, data_dir: str | Path | None) -> Iterator[str]:
     counts = {name: _counts(split, data.classes) for name, split in splits.items()}
     for name, count in counts.items():
         yield from _gap_notes(name, count, counts["training"], data.classes)
-    if data.train.has_masks:  # of which shares of images say nothing
+    if data.train.targets.ndim > 1:  # of which shares of images say nothing
         return
     yield from _balance_notes(counts, data.classes)
     yield from _size_notes(len(data.validation.targets))
 
 
 def _counts(split: Split, classes: Sequence[str]) -> Tensor:
-    """Return how many images of each class there are, or with pixels of each class."""
+    """Return how many images of each class there are, or that show each class."""
+    if split.has_boxes:
+        labels = split.targets[..., -1].long()
+        return torch.stack([labels.eq(place).any(1).sum() for place in range(len(classes))])
     if split.has_masks:
         return pixels_by_class(split.targets, len(classes)).count_nonzero(0)
     return split.targets.bincount(minlength=len(classes))
@@ -48,7 +51,7 @@ def _gap_notes(
     if missing:
         example = classes[missing[0]]
         have = counted(int(training[missing[0]]), "training image")
-        what = "it cannot be learned" if split == "training" else "accuracy on it is not measured"
+        what = "it cannot be learned" if split == "training" else "it is not measured"
         yield (
             f"{len(missing):,} of {counted(len(classes), 'class', 'classes')} "
             f"{plural(len(missing), 'has', 'have')} no {split} image, such as '{example}' "

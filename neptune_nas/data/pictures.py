@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from neptune_nas.data.fitting import Box, Fitting
 from neptune_nas.data.listing import Listing
 from neptune_nas.data.pixels import (
     SUFFIXES,
@@ -30,10 +31,19 @@ _READABLE = (1, 3)  # channels: gray and RGB
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image as network input: `pixels` uint8 `(C, H, W)`; `channels`: those of its file."""
+    """An image as network input: `pixels` uint8 `(C, H, W)`.
+
+    `channels`: those of its file. `size`: height and width of the file's image, upright.
+    """
 
     pixels: Tensor
     channels: int
+    size: tuple[int, int]
+
+    def in_file(self, box: Box) -> Box:
+        """Return a box of `pixels` in pixels of the file's image: left, top, right and bottom."""
+        height, width = self.pixels.shape[1:]
+        return Fitting(self.size, (height, width)).in_file(box)
 
 
 def pictures_at(path: Path) -> tuple[list[Path], tuple[str, ...]]:
@@ -68,7 +78,7 @@ def read_picture(file: Path, shape: tuple[int, int, int]) -> Picture:
     with quiet_metadata(), open_image(file) as image:
         own = form_of(image)  # before its pixels are read, as that changes a palette
         pixels = pixels_of(image, file, ImageFormat(height, width, channels))
-    return Picture(torch.from_numpy(pixels.copy()), own.channels)
+    return Picture(torch.from_numpy(pixels.copy()), own.channels, (own.height, own.width))
 
 
 def pictures(

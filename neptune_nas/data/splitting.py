@@ -1,6 +1,7 @@
 """Stratified splits, fixed by a seed: every class has its share in every part.
 
-An image with a mask has no class of its own, so such images are split at random.
+An image with a mask has no class of its own, so such images are split at random; of images with
+boxes, every part has its share of those that show something.
 """
 
 from collections.abc import Sequence
@@ -18,9 +19,9 @@ THREE_WAY = (0.6, 0.2, 0.2)  # train, validation, test, where it does not
 def stratified(labels: ArrayLike, shares: Sequence[float], seed: int) -> tuple[Rows, ...]:
     """Return all rows of `labels` (N,) in disjoint parts of these `shares`, which sum to 1.
 
-    Masks (N, H, W) have no strata, so their parts are random. A part has its share of
-    every class, to within an image or two, and at least one image of each class that has enough for
-    this part and those before it. Its rows are in ascending order.
+    Masks (N, H, W) have no strata, so their parts are random, and boxes (N, M, 5) two. A part has
+    its share of every class, to within an image or two, and at least one image of each class that
+    has enough for this part and those before it. Its rows are in ascending order.
     """
     labels = _strata(labels)
     order = _stratified_order(labels, seed)
@@ -31,7 +32,7 @@ def stratified(labels: ArrayLike, shares: Sequence[float], seed: int) -> tuple[R
 
 
 def at_most(labels: ArrayLike, limit: int | None, seed: int) -> Rows:
-    """Return `limit` rows of `labels` (N,) or of masks, stratified, or all if there are fewer.
+    """Return `limit` rows of `labels` (N,), masks or boxes, stratified, or all if there are fewer.
 
     Every class keeps a row if `limit` is at least the number of classes.
     """
@@ -43,9 +44,14 @@ def at_most(labels: ArrayLike, limit: int | None, seed: int) -> Rows:
 
 
 def _strata(targets: ArrayLike) -> NDArray[np.int64]:
-    """Return the labels to stratify by; all masks are alike."""
+    """Return the labels to stratify by: all masks are alike, and so are all images with boxes."""
     found = np.asarray(targets)
-    return np.zeros(len(found), np.int64) if found.ndim > 1 else found.astype(np.int64)
+    if found.ndim == 1:
+        return found.astype(np.int64)
+    if not np.issubdtype(found.dtype, np.floating):
+        return np.zeros(len(found), np.int64)
+    shown: NDArray[np.int64] = np.any(found >= 0, (1, 2)).astype(np.int64)
+    return shown  # rows without a box are negative
 
 
 def _stratified_order(labels: ArrayLike, seed: int) -> Rows:

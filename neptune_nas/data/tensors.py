@@ -225,9 +225,9 @@ def _splits_in(tensors: Mapping[str, Tensor]) -> dict[str, Split]:
         raise FileFormatError(f"`{name}` {broken}: write the file again with `save_tensors`.")
     splits = {part: Split(tensors[f"{part}.images"], tensors[f"{part}.labels"]) for part in parts}
     for part, split in splits.items():
-        if split.has_masks:
+        if split.targets.ndim > 1:
             raise FileFormatError(
-                f"`{part}.labels` must be labels, one an image, but are masks: keep images with "
-                f"masks in a folder."
+                f"`{part}.labels` must be labels, one an image, but are masks or boxes: keep "
+                f"such images in a folder."
             )
     return splits

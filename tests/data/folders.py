@@ -1,5 +1,6 @@
 """Folders of small pictures of noise, no two of them alike."""
 
+import json
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
@@ -32,6 +33,29 @@ def write_masked(
     for name in names:
         write_picture(folder / "images" / f"{name}.jpg", size)
         write_mask(folder / "masks" / f"{name}.png", ids(size, classes))
+
+
+def write_boxed(
+    folder: Path, size: tuple[int, int] = (16, 12), images: int = 10, classes: int = 2
+) -> None:
+    """Write so many pictures, and beside them COCO's file of two boxes in each."""
+    sides, records = (*size,), []
+    for i in range(images):
+        write_picture(folder / f"{i:02}.png", sides)
+        for j in range(2):
+            box = [j * size[0] // 2, 1, size[0] // 2 - 1, size[1] - 2]
+            records.append(
+                {"id": 2 * i + j, "image_id": i, "category_id": (i + j) % classes, "bbox": box}
+            )
+    content = {
+        "images": [
+            {"id": i, "file_name": f"{i:02}.png", "width": size[0], "height": size[1]}
+            for i in range(images)
+        ],
+        "annotations": records,
+        "categories": [{"id": i, "name": f"kind {i}"} for i in range(classes)],
+    }
+    (folder / "annotations.json").write_text(json.dumps(content))
 
 
 def ids(size: tuple[int, int], classes: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

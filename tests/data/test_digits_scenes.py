@@ -56,3 +56,29 @@ def test_a_digit_is_scaled_within_its_own_levels(size: int) -> None:
     assert found.shape == (size, size)
     assert picture.min() <= found.min() <= found.max() <= picture.max()
     assert size != len(picture) or (found == picture).all()
+
+
+@pytest.fixture(scope="module")
+def boxes() -> ImageData:
+    return load_data("digits-boxes")
+
+
+def test_boxes_are_the_same_on_every_machine(boxes: ImageData) -> None:
+    assert boxes.fingerprint == "73a6bc8246c97281"
+
+
+def test_the_scenes_with_boxes_are_those_with_masks(boxes: ImageData, scenes: ImageData) -> None:
+    assert boxes.task == task_named("digits-boxes#30") == "detection"
+    assert boxes.classes == tuple("0123456789")
+    for ours, theirs in ((boxes.train, scenes.train), (boxes.test, scenes.test)):
+        assert torch.equal(ours.images, theirs.images)
+
+
+def test_a_box_just_holds_the_pixels_of_its_digit(boxes: ImageData, scenes: ImageData) -> None:
+    for mask, found in zip(scenes.test.targets, boxes.test.targets, strict=True):
+        seen = torch.zeros_like(mask)
+        for left, top, right, bottom, label in found[found[:, 0] >= 0].long().tolist():
+            part = mask[top:bottom, left:right].eq(label + 1)
+            assert bool(part[0].any() & part[-1].any() & part[:, 0].any() & part[:, -1].any())
+            seen[top:bottom, left:right] |= part.byte()
+        assert torch.equal(seen.bool(), mask > 0)

@@ -7,11 +7,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from neptune_nas.data.images import (
+    BOX,
     IGNORED,
+    NO_BOX,
     ImageData,
     Split,
     channel_statistics,
+    check_splits,
     image_data,
+    joined,
+    padded,
     pixels_by_class,
 )
 from neptune_nas.data.source import Source, in_memory
@@ -194,7 +199,7 @@ def test_masks_that_are_all_ignored_are_refused() -> None:
     "masks", [torch.zeros(2, 3, 4).byte(), torch.zeros(2, 3, 3, dtype=torch.int64)]
 )
 def test_masks_of_another_size_or_kind_are_refused(masks: Tensor) -> None:
-    with pytest.raises(DataError, match=r"or a uint8 tensor \(2, 3, 3\), one mask an image"):
+    with pytest.raises(DataError, match=r"; a uint8 tensor \(2, 3, 3\), one mask an image"):
         Split(torch.zeros(2, 1, 3, 3, dtype=torch.uint8), masks)
 
 
@@ -204,3 +209,57 @@ def test_pixels_are_counted_by_image_and_class(count: int, seed: int) -> None:
     found = pixels_by_class(split.targets, 3)
     wanted = torch.stack([(split.targets == each).flatten(1).sum(1) for each in range(3)], 1)
     assert torch.equal(found, wanted)
+
+
+def boxed(*boxes: tuple[float, ...]) -> Split:
+    """Return one image of 6 x 8 pixels with boxes, and one without."""
+    none = (NO_BOX,) * BOX
+    targets = torch.tensor([[*boxes, none], [none] * (len(boxes) + 1)], dtype=torch.float32)
+    return Split(torch.zeros(2, 1, 6, 8, dtype=torch.uint8), targets)
+
+
+def test_boxes_are_targets_with_a_class() -> None:
+    split = boxed((0, 1, 8, 6, 2))
+    assert (split.has_boxes, split.has_masks, len(split)) == (True, False, 2)
+    check_splits("boxes", ("a", "b", "c"), {"training": split})
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (3, 1, 3, 5, 0),
+        (5, 1, 3, 5, 0),
+        (0, 0, 9, 5, 0),
+        (-2, 0, 5, 5, 0),
+        (0, 0, 5, 5, 3),
+        (0, 0, 5, 5, 0.5),
+        (0, 0, 5, 5, -1),
+        (0, 0, float("nan"), 5, 0),
+        (0, 0, 5, float("inf"), 0),
+    ],
+    ids=str,
+)
+def test_boxes_without_an_area_beyond_the_image_or_without_a_class_are_refused(
+    box: tuple[float, ...],
+) -> None:
+    with pytest.raises(DataError, match=r"boxes must lie in their image of 8x6 pixels .* but got"):
+        check_splits("boxes", ("a", "b", "c"), {"training": boxed((0, 0, 5, 5, 1), box)})
+
+
+def test_a_split_without_boxes_is_refused() -> None:
+    with pytest.raises(DataError, match="images must have boxes, but those of the training split"):
+        check_splits("boxes", ("a",), {"training": boxed()})
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (3, 3, 5), (2, 5)], ids=str)
+def test_boxes_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match=r"or a float32 tensor \(2, boxes, 5\), but got"):
+        Split(torch.zeros(2, 1, 6, 8, dtype=torch.uint8), torch.zeros(shape))
+
+
+def test_boxes_are_padded_to_the_most_and_joined() -> None:
+    few, more = padded([[(0, 0, 1, 1, 0)], []]), padded([[(0, 0, 2, 2, 1)] * 3], 2)
+    assert (few.shape, more.shape) == ((2, 1, BOX), (1, 3, BOX))
+    assert joined((few, more)).shape == (3, 3, BOX)
+    assert joined((few, more))[1].eq(NO_BOX).all()
+    assert torch.equal(joined((torch.arange(2), torch.arange(3))), torch.tensor([0, 1, 0, 1, 2]))

@@ -8,12 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
+from neptune_nas.data.images import NO_BOX
 from neptune_nas.data.labelled_images import LabelledImages, labelled_images
 from neptune_nas.data.load import load_data, split_files
 from neptune_nas.data.pictures import read_picture
 from neptune_nas.data.training_images import TrainedOn
 from neptune_nas.errors import DataError
-from tests.data.folders import write_classes, write_masked, write_picture
+from tests.data.folders import write_boxed, write_classes, write_masked, write_picture
 
 SHAPE = (3, 8, 8)
 PETS = TrainedOn(("cat", "dog"), SHAPE)
@@ -345,3 +346,36 @@ def test_data_of_another_task_are_refused(tmp_path: Path) -> None:
         labelled_images("digits", model)
     with pytest.raises(DataError, match="is for segmentation, but the model for classification"):
         labelled_images("digits-scenes", replace(model, task="classification"))
+
+
+def boxed_model(folder: Path) -> TrainedOn:
+    """Return what a model knows that was trained on a folder of boxes."""
+    data = load_data(f"folder:{folder}")
+    return TrainedOn(data.classes, data.input_shape, data.name, data.fingerprint, task="detection")
+
+
+def test_of_another_folder_with_boxes_all_images_are_taken_in_the_models_shape(
+    tmp_path: Path,
+) -> None:
+    write_boxed(tmp_path / "a")
+    write_boxed(tmp_path / "b", (32, 24), 15)
+    model = boxed_model(tmp_path / "a")
+    found = labelled_images(f"folder:{tmp_path / 'b'}", model)
+    assert (found.part, len(found.files)) == ("all", 15)
+    assert found.split.images.shape == (15, 3, 12, 16)
+    same = labelled_images(f"folder:{tmp_path / 'a'}", model)
+    assert (same.part, len(same.split)) == ("test", 2)
+
+
+def test_boxes_of_classes_that_the_model_lacks_are_gone_but_not_their_images(
+    tmp_path: Path,
+) -> None:
+    write_boxed(tmp_path / "a")
+    write_boxed(tmp_path / "b", classes=3)
+    model, name = boxed_model(tmp_path / "a"), f"folder:{tmp_path / 'b'}"
+    with pytest.raises(DataError, match="but kind 2 is not"):
+        labelled_images(name, model)
+    found = labelled_images(name, model, skip_unknown=True)
+    assert len(found.split) == 10
+    assert {*found.split.targets[..., 4].flatten().tolist()} == {-1, 0, 1}
+    assert found.split.targets[2].eq(NO_BOX).all(1).sum() == 1  # its first box is of kind 2

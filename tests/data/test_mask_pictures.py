@@ -1,7 +1,13 @@
 import numpy as np
 import torch
 
-from neptune_nas.data.mask_pictures import colour_of, mask_picture, overlay, side_by_side
+from neptune_nas.data.mask_pictures import (
+    colour_of,
+    mask_picture,
+    overlay,
+    picture_of,
+    side_by_side,
+)
 
 MASK = torch.tensor([[0, 1, 2], [3, 4, 255]], dtype=torch.uint8)
 
@@ -26,7 +32,7 @@ def test_an_overlay_is_half_image_and_half_colours() -> None:
 
 def test_an_image_stands_beside_itself_under_each_mask() -> None:
     image = torch.full((3, 2, 3), 100, dtype=torch.uint8)
-    found = side_by_side(image, MASK, MASK)
+    found = side_by_side(picture_of(image), overlay(image, MASK), overlay(image, MASK))
     assert found.size == (3 * 3 + 2, 2)
     assert found.getpixel((0, 0)) == (100, 100, 100)
     assert found.getpixel((5, 0)) == found.getpixel((9, 0)) == (114, 50, 50)

@@ -9,7 +9,7 @@ from PIL import Image
 from neptune_nas.data.load import load_data
 from neptune_nas.data.notes import notes_on
 from neptune_nas.data.tensors import save_tensors
-from tests.data.folders import write_classes, write_picture
+from tests.data.folders import write_boxed, write_classes, write_picture
 
 
 def notes(name: object) -> list[str]:
@@ -65,8 +65,8 @@ def test_a_class_of_one_image_is_named_for_each_split_that_lacks_it(tmp_path: Pa
     write_picture(tmp_path / "owl" / "1.png")
     *gaps, _ = notes(f"folder:{tmp_path}")
     assert gaps == [
-        f"1 of 3 classes has no {split} image, such as 'owl' (1 training image): accuracy on it is "
-        f"not measured."
+        f"1 of 3 classes has no {split} image, such as 'owl' (1 training image): it is not "
+        f"measured."
         for split in ("validation", "test")
     ]
 
@@ -127,3 +127,17 @@ def test_what_a_folder_leaves_out_is_said_first(tmp_path: Path) -> None:
     assert "files that are not images: 2 (such as readme.txt)" in note
     assert "hidden and system files and folders: 1 (such as .ipynb_checkpoints)" in note
     assert "images outside class folders: 1 (such as cover.jpg)" in note
+
+
+def test_a_class_without_boxes_in_a_split_is_told(tmp_path: Path) -> None:
+    write_boxed(tmp_path, classes=2)
+    file = tmp_path / "annotations.json"
+    file.write_text(file.read_text().replace('"kind 1"}', '"kind 1"}, {"id": 7, "name": "rare"}'))
+    assert notes(f"folder:{tmp_path}") == [
+        f"1 of 3 classes has no {split} image, such as 'rare' (0 training images): {end}."
+        for split, end in (
+            ("training", "it cannot be learned"),
+            ("validation", "it is not measured"),
+            ("test", "it is not measured"),
+        )
+    ]
