@@ -7,7 +7,7 @@ imported on first access.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from neptune_nas.architecture.dense_heads import DecoderHead, LrasppHead
+from neptune_nas.architecture.dense_heads import DecoderHead, DetectionHead, LrasppHead
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
@@ -110,6 +110,7 @@ __all__ = [
     "Conv",
     "CostModel",
     "DecoderHead",
+    "DetectionHead",
     "Evaluator",
     "Evidence",
     "FeedForward",

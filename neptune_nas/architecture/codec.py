@@ -36,6 +36,7 @@ BUILT_IN: Mapping[str, type] = {
         records.Attention,
         records.Conv,
         dense_heads.DecoderHead,
+        dense_heads.DetectionHead,
         records.FeedForward,
         records.Head,
         records.Identity,

@@ -1,4 +1,6 @@
-"""The heads of networks for segmentation, as records: they read the maps of several stages.
+"""The heads of networks for segmentation and detection, as records.
+
+They read the maps of several stages.
 
 A level is a resolution. Its map is the last one of that resolution; the first level is the output
 of the last stage, and each further one is the next larger map, up to the output of the stem.
@@ -9,11 +11,11 @@ from typing import Annotated, ClassVar, Literal
 
 from neptune_nas.architecture.fields import Open
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.files.rules import ODD, Size
+from neptune_nas.files.rules import ODD, Count, Size
 from neptune_nas.files.schema import check
 
 Merge = Literal["add", "concat"]
-SEGMENTATION = "segmentation"
+SEGMENTATION, DETECTION = "segmentation", "detection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +73,29 @@ class DecoderHead:
         return 1 + self.skips
 
 
-DenseHead = LrasppHead | DecoderHead
+@dataclass(frozen=True, slots=True)
+class DetectionHead:
+    """A detector without anchors, as FCOS (arXiv 1904.01355) is; it reads `levels` levels.
+
+    1x1 convolutions with batch norm and ReLU map the levels to `width` channels. From the first
+    level on, maps are enlarged bilinearly, added to the next level and smoothed by a convolution
+    (arXiv 1612.03144). At each level, `depth` convolutions and then a 1x1 convolution predict the
+    distances to the four sides of a box and the logits of its class. A convolution has `kernel`
+    pixels a side, odd, with batch norm and ReLU; with `groups` "depthwise" it is separable, as a
+    `DecoderHead`'s. Levels share no weights. Raises `ArchitectureError` for numbers out of their
+    range; its `Architecture` raises it if there are fewer levels.
+    """
+
+    width: Size = 32
+    levels: Size = 2
+    depth: Count = 1
+    kernel: Annotated[Size, ODD] = 3
+    groups: Literal[1, "depthwise"] = "depthwise"
+
+    task: ClassVar[str] = DETECTION
+
+    def __post_init__(self) -> None:
+        check(self, ArchitectureError, "DetectionHead", Open)
+
+
+DenseHead = LrasppHead | DecoderHead | DetectionHead

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from neptune_nas.architecture.dense_heads import DecoderHead, DenseHead, LrasppHead
+from neptune_nas.architecture.dense_heads import DecoderHead, DenseHead, DetectionHead, LrasppHead
 from neptune_nas.architecture.fields import UnknownRecord, class_name, values_of
 from neptune_nas.architecture.records import (
     Architecture,
@@ -21,9 +21,10 @@ LEGEND = (
     "Architectures: the stem's width, then after each | a stage: its width, stride (/2), pooling "
     "and norm, and after the colon its SubStages (conv5: 5x5 convolution, dw5: depthwise, mb5x6: "
     "inverted residual with expansion 6, se4: with squeeze-and-excitation by 4, attn2: attention "
-    "with 2 heads, ffn4: feed-forward, id: identity). A head for segmentation comes last "
-    "(lraspp64: LR-ASPP of width 64; fpn32x2, unet32x2: a decoder of width 32 that adds or "
-    "concatenates 2 larger maps, then its convolution)."
+    "with 2 heads, ffn4: feed-forward, id: identity). A head for segmentation or detection "
+    "comes last (lraspp64: LR-ASPP of width 64; fpn32x2, unet32x2: a decoder of width 32 that adds "
+    "or concatenates 2 larger maps, then its convolution; fcos32x2d1: a detector of width 32 on 2 "
+    "levels with 1 convolution each before it predicts)."
 )
 """The key to the lines that `describe` returns of Neptune architectures."""
 
@@ -45,7 +46,7 @@ def describe(architecture: Any) -> str:
 
 
 def _describe_head(head: DenseHead) -> str:
-    """Return a head for segmentation in one or two words.
+    """Return a head for segmentation or detection in one or two words.
 
     >>> _describe_head(DecoderHead(width=24, merge="concat"))
     'unet24x2 dw3'
@@ -56,10 +57,12 @@ def _describe_head(head: DenseHead) -> str:
         case DecoderHead(width, skips, merge, kernel, groups):
             kind = {"add": "fpn", "concat": "unet"}[merge]
             return f"{kind}{width}x{skips} {short_name(Conv(kernel, groups))}"
+        case DetectionHead(width, levels, depth, kernel, groups):
+            return f"fcos{width}x{levels}d{depth} {short_name(Conv(kernel, groups))}"
 
 
 def head_caption(head: DenseHead) -> str:
-    """Return the caption of a head for segmentation in a drawing.
+    """Return the caption of a head for segmentation or detection in a drawing.
 
     >>> head_caption(DecoderHead(width=24, skips=2))
     'FPN 24, 2 skips, depthwise 3x3'
@@ -70,6 +73,11 @@ def head_caption(head: DenseHead) -> str:
         case DecoderHead(width, skips, merge, kernel, groups):
             kind = {"add": "FPN", "concat": "U-Net"}[merge]
             return f"{kind} {width}, {counted(skips, 'skip')}, {caption(Conv(kernel, groups))}"
+        case DetectionHead(width, levels, depth, kernel, groups):
+            return (
+                f"FCOS {width}, {counted(levels, 'level')}, depth {depth}, "
+                f"{caption(Conv(kernel, groups))}"
+            )
 
 
 def _describe_stage(stage: Stage) -> str:

@@ -8,7 +8,7 @@ The same records serve as the template of a space, with some fields left open by
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
-from neptune_nas.architecture.dense_heads import DecoderHead, LrasppHead
+from neptune_nas.architecture.dense_heads import DenseHead
 from neptune_nas.architecture.fields import LATER, Open, is_closed, is_record, written_values
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.files.rules import ODD, OptionalSize, Size, at_least, below
@@ -284,9 +284,10 @@ class Architecture:
     """A Neptune network: a stem, one or more independent stages, a head.
 
     Images `(N, C, H, W)` become logits `(N, classes)`, or `(N, classes, H, W)` with a head for
-    segmentation; `C` and `classes` are arguments of `build`, so an architecture serves any images
-    that are large enough. Raises `ArchitectureError` without a stage, for an entry whose groups do
-    not divide the widths before and after it, and for a head that reads more levels than there are.
+    segmentation, or points `(N, P, 6 + classes)` with one for detection; `C` and `classes` are
+    arguments of `build`, so an architecture serves any images that are large enough. Raises
+    `ArchitectureError` without a stage, for an entry whose groups do not divide the widths before
+    and after it, and for a head that reads more levels than there are.
     """
 
     stem: Stem = Stem()
@@ -295,8 +296,8 @@ class Architecture:
 
     def __post_init__(self) -> None:
         check(self, ArchitectureError, "Architecture", Open)
-        if not isinstance(self.head, Open | Head | LrasppHead | DecoderHead):
-            words = "a Head, an LrasppHead or a DecoderHead"
+        if not isinstance(self.head, Open | Head | DenseHead):
+            words = "a Head, an LrasppHead, a DecoderHead or a DetectionHead"
             raise ArchitectureError(fault("Architecture.head", words, self.head))
         if not isinstance(self.stages, Open) and len(self.stages) == 0:
             raise ArchitectureError(

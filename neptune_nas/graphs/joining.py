@@ -99,11 +99,12 @@ class GraphModel:
 
 
 def _refuse_dense(architecture: Architecture | Network) -> None:
-    """Refuse a network with an output for each pixel."""
+    """Refuse a network with outputs for parts of an image."""
     if isinstance(architecture, Architecture) and not isinstance(architecture.head, Head):
         raise UnsupportedOperationError(
-            f"head: {type(architecture.head).__name__}: segmentation in int8 is not supported: "
-            f"choose a target without int8, and leave RAM and flash out of objectives and limits."
+            f"head: {type(architecture.head).__name__}: {architecture.head.task} in int8 is not "
+            f"supported: choose a target without int8, and leave RAM and flash out of objectives "
+            f"and limits."
         )
 
 

@@ -49,6 +49,8 @@ def _terms(part: NetworkPart) -> list[Counts] | None:
             return _of_lraspp(wide, maps, part.outputs)
         case DensePlace(dense_heads.DecoderHead() as head, maps):
             return _of_decoder(head, maps, part.outputs)
+        case DensePlace(dense_heads.DetectionHead() as head, maps):
+            return _of_detector(head, maps, part.outputs)
         case EntryPart() as entry:
             return _of_entry(entry, part.shape)
         case SubStagePlace() as place:
@@ -133,13 +135,34 @@ def _of_decoder(
     for i, (channels, height, width) in enumerate(maps):
         pixels = height * width
         terms += _normalised(channels, head.width, pixels)
-        if i and head.groups == "depthwise":
-            terms += _normalised(merged, merged, pixels, head.kernel, merged)
-            terms += _normalised(merged, head.width, pixels)
-        elif i:
-            terms += _normalised(merged, head.width, pixels, head.kernel)
+        terms += _filter(head, merged, pixels) if i else []
     _, height, width = maps[-1]
     return [*terms, _conv(head.width, outputs, height * width, bias=True)]
+
+
+def _of_detector(
+    head: dense_heads.DetectionHead, maps: tuple[Shape, ...], outputs: int
+) -> list[Counts]:
+    """Return the terms of a detector: its pyramid, and what each level predicts with."""
+    terms = []
+    for i, (channels, height, width) in enumerate(maps):
+        pixels = height * width
+        terms += _normalised(channels, head.width, pixels)
+        terms += _filter(head, head.width, pixels) * (head.depth + min(i, 1))
+        terms.append(_conv(head.width, 4 + outputs, pixels, bias=True))  # sides of a box first
+    return terms
+
+
+def _filter(
+    head: dense_heads.DecoderHead | dense_heads.DetectionHead, channels: int, pixels: int
+) -> list[Counts]:
+    """Return the terms of a head's convolution, which may be separable."""
+    if head.groups == "depthwise":
+        return [
+            *_normalised(channels, channels, pixels, head.kernel, channels),
+            *_normalised(channels, head.width, pixels),
+        ]
+    return _normalised(channels, head.width, pixels, head.kernel)
 
 
 def _normalised(

@@ -17,7 +17,7 @@ from neptune_nas.architecture.records import (
     resolve_connections,
 )
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.nn.dense_heads import DecoderBlock, DenseHead, LrasppBlock
+from neptune_nas.nn.dense_heads import DecoderBlock, DenseHead, DetectionBlock, LrasppBlock
 from neptune_nas.nn.heads import ClassificationHead, StemBlock
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.norms import SHIFTLESS
@@ -59,7 +59,10 @@ class SubStagePlace:
 
 @dataclass(frozen=True, slots=True)
 class DensePlace:
-    """A head for segmentation in its place: it reads maps of these shapes, the smallest first."""
+    """A head for segmentation or detection in its place.
+
+    It reads maps of these shapes, the smallest first.
+    """
 
     head: dense_heads.DenseHead
     maps: tuple[Shape, ...]
@@ -269,7 +272,7 @@ def _build_head(architecture: Architecture, widths: list[int], outputs: int) -> 
 def _build_dense_head(
     head: dense_heads.DenseHead, channels: tuple[int, ...], outputs: int
 ) -> DenseHead:
-    """Build a head for segmentation, for maps with these channels."""
+    """Build a head for segmentation or detection, for maps with these channels."""
     match head:
         case dense_heads.LrasppHead(width):
             return LrasppBlock(channels, outputs, width)
@@ -277,6 +280,11 @@ def _build_dense_head(
             concat, separable = merge == "concat", groups == "depthwise"
             return DecoderBlock(
                 channels, outputs, width, kernel, concat=concat, separable=separable
+            )
+        case dense_heads.DetectionHead(width, _, depth, kernel, groups):
+            separable = groups == "depthwise"
+            return DetectionBlock(
+                channels, outputs, width, kernel, depth=depth, separable=separable
             )
 
 

@@ -21,6 +21,7 @@ _CLASSIFIERS = (
     "linear.",
     "classify.",
     "classify_large.",
+    "predictors.",
 )  # have an output per class
 _Pairs = Iterator[tuple[str, Tensor, Tensor]]  # a name, the new tensor, the trained one
 

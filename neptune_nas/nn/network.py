@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from neptune_nas.errors import ArchitectureError
-from neptune_nas.nn.dense_heads import DenseHead, resized_to
+from neptune_nas.nn.dense_heads import DenseHead
 from neptune_nas.nn.heads import ClassificationHead, StemBlock
 from neptune_nas.nn.refit import refit
 from neptune_nas.nn.stage import StageBlock
@@ -45,10 +45,10 @@ class Neptune(nn.Module):
         self.least = _least_image_side(self.stem, found)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images `(N, C, H, W)` to logits `(N, classes)`, per pixel with a `DenseHead`."""
+        """Map images `(N, C, H, W)` to logits `(N, classes)`, or to what a `DenseHead` gives."""
         self.check(x)
         if isinstance(self.head, DenseHead):
-            return resized_to(self.head(self._maps_for(self.head, x)), x)
+            return self.head.fitted(self.head(self._maps_for(self.head, x)), x)
         x = self.stem(x)
         for stage in self.stages:
             x = stage(x)

@@ -37,7 +37,11 @@ def torchvision_network(name: str, channels: int, classes: int, *, small: bool) 
     so that final maps are 16 times smaller instead of 32 times (SqueezeNet: 8 instead of 16). For
     other than 3 channels the first convolution is initialised anew, as torch does.
     """
-    network = CREATE[name](weights=None, num_classes=classes)
+    return mend(adapt(CREATE[name](weights=None, num_classes=classes), channels, small=small))
+
+
+def adapt(network: nn.Module, channels: int, *, small: bool) -> nn.Module:
+    """Return a network of torchvision's for other channels, small images and short trainings."""
     first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     if small:
         first.stride = (1, 1)
@@ -47,4 +51,4 @@ def torchvision_network(name: str, channels: int, classes: int, *, small: bool) 
             # mnasnet0_5's 0.0003 and mobilenet_v3_small's 0.01 are for hundreds of epochs: after
             # a few epochs, validation would still use statistics close to the initial ones.
             module.momentum = _MOMENTUM
-    return mend(network)
+    return network

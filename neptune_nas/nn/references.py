@@ -11,7 +11,12 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from neptune_nas.architecture.dense_heads import SEGMENTATION, DecoderHead
+from neptune_nas.architecture.dense_heads import (
+    DETECTION,
+    SEGMENTATION,
+    DecoderHead,
+    DetectionHead,
+)
 from neptune_nas.architecture.records import Architecture, Conv, Head, Stage, Stem
 from neptune_nas.errors import ArchitectureError, OptionError, one_of
 from neptune_nas.nn.builder import Shape, build, seeded
@@ -29,20 +34,29 @@ _PUBLISHED = {  # by name: the least image side, in pixels
     "resnet18": 1,
     "efficientnet_b0": 1,
 }
-REFERENCES = (*OWN, *_PUBLISHED)
+_DENSE = {  # by name: the task
+    "lraspp_mobilenet_v3_small": SEGMENTATION,
+    "lraspp_mobilenet_v3_large": SEGMENTATION,
+    "ssdlite_mobilenet_v3_small": DETECTION,
+    "ssdlite_mobilenet_v3_large": DETECTION,
+}
+REFERENCES = (*OWN, *_PUBLISHED, *_DENSE)
 WIDEST = 1024  # channels of the stem of a plain network
-_PLAIN_NAME = re.compile(r"(plain|unet)-([1-9][0-9]{0,3})")
+_PLAIN_NAME = re.compile(r"(plain|unet|fcos)-([1-9][0-9]{0,3})")
 _LAST_SIDE = 4  # pixels a side of a plain network's last map; of large images, up to 7
 _MOST_HALVINGS = 4
+_MOST_LEVELS = 3  # that a plain detector reads
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceNetwork:
     """A hand-designed network for images `(C, H, W)`; `name`: see `REFERENCES`, or a plain one.
 
-    `plain-WIDTH` is `plain_network` of that width; `unet-WIDTH`, for segmentation, is `plain_unet`.
+    `plain-WIDTH` is `plain_network` of that width; `unet-WIDTH`, for segmentation, is `plain_unet`,
+    and `fcos-WIDTH`, for detection, `plain_detector`.
     `resnet8` is MLPerf Tiny's (arXiv 2106.07597) and `resnet20` the CIFAR-10 one of He et al.
-    (arXiv 1512.03385) with 1x1 convolutions as shortcuts. The others are torchvision's. For images
+    (arXiv 1512.03385) with 1x1 convolutions as shortcuts. The others are torchvision's, or made of
+    its parts: LR-ASPP for segmentation and SSDLite for detection (arXiv 1905.02244). For images
     of at most 64 pixels a side their first convolution has stride 1 instead of 2; the rest of the
     layout is as published: kernels, max-pools and later strides. For other than 3 channels the
     first convolution is initialised as torch does. All their batch norms have momentum 0.1, since
@@ -77,9 +91,13 @@ class ReferenceNetwork:
             if self.name in OWN:
                 return OWN[self.name](channels, self.classes)
             # Imported late: torchvision takes longer to import than a short training takes.
+            small = max(height, width) <= SMALL
+            if self.name in _DENSE:
+                from neptune_nas.nn.published_dense import dense_network
+
+                return dense_network(self.name, self.input_shape, self.classes, small=small)
             from neptune_nas.nn.published import torchvision_network
 
-            small = max(height, width) <= SMALL
             return torchvision_network(self.name, channels, self.classes, small=small)
 
 
@@ -103,6 +121,17 @@ def plain_unet(width: int, input_shape: Shape) -> Architecture:
     down = _halving(width, input_shape, (Conv(),))
     up = DecoderHead(2 * width, len(down.stages), "concat", groups=1)
     return replace(down, head=up)
+
+
+def plain_detector(width: int, input_shape: Shape) -> Architecture:
+    """Return the plain detector that a search for detection has to beat (arXiv 1904.01355).
+
+    It goes down as `plain_unet` does. Its three smallest maps become `2 * width` channels, and each
+    passes a 3x3 convolution before it predicts.
+    """
+    down = _halving(width, input_shape, (Conv(),))
+    levels = min(_MOST_LEVELS, 1 + len(down.stages))
+    return replace(down, head=DetectionHead(2 * width, levels, groups=1))
 
 
 def _halving(width: int, input_shape: Shape, substages: tuple[Conv, ...]) -> Architecture:
@@ -149,14 +178,18 @@ PLAIN: Mapping[str, PlainNetworks] = {
         "plain", plain_network, ("resnet8", "resnet20", "mobilenet_v3_small", "shufflenet_v2_x0_5")
     ),
     SEGMENTATION: PlainNetworks("unet", plain_unet, ("unet-4", "unet-8", "unet-16")),
+    DETECTION: PlainNetworks("fcos", plain_detector, ("fcos-4", "fcos-8", "fcos-16")),
 }
 """The plain networks by the name of their task."""
 
 
 def reference_task(name: str) -> str:
     """Return the name of the task that a hand-designed network is for."""
+    if name in _DENSE:
+        return _DENSE[name]
     plain = _PLAIN_NAME.fullmatch(name)
-    return SEGMENTATION if plain and plain[1] == PLAIN[SEGMENTATION].prefix else Head.task
+    tasks = (task for task, each in PLAIN.items() if plain and plain[1] == each.prefix)
+    return next(tasks, Head.task)
 
 
 def is_plain(name: str) -> bool:

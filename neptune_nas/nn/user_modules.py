@@ -16,6 +16,7 @@ from neptune_nas.errors import (
 )
 from neptune_nas.files.schema import cut
 from neptune_nas.nn.convolutions import mend
+from neptune_nas.nn.dense_heads import LENGTHS
 from neptune_nas.nn.model_zoo import without_weights
 
 
@@ -83,11 +84,18 @@ def build_network(
 
 
 def check_logits(found: object, architecture: Network, outputs: int) -> None:
-    """Refuse any output of a user's network but logits `(N, outputs)` or `(N, outputs, H, W)`."""
-    if isinstance(found, Tensor) and found.shape[1:2] == (outputs,) and found.ndim in (2, 4):
-        return
+    """Refuse any output of a user's network but those of a task for one image.
+
+    They are logits `(N, outputs)` or `(N, outputs, H, W)`, or points `(N, P, 6 + outputs)`.
+    """
+    sizes = {2: (1, outputs), 3: (2, LENGTHS + outputs), 4: (1, outputs)}  # by dimensions
+    if isinstance(found, Tensor) and found.ndim in sizes:
+        place, size = sizes[found.ndim]
+        if found.shape[place] == size:
+            return
     got = tuple(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"
     raise OwnCodeError(
         f"`{type(architecture).__name__}` must build a network that gives logits (N, {outputs}) "
-        f"for N images, or (N, {outputs}, H, W) for segmentation, but for one image it gave {got}."
+        f"for N images, (N, {outputs}, H, W) for segmentation or points (N, any, "
+        f"{LENGTHS + outputs}) for detection, but for one image it gave {got}."
     )

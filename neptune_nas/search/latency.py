@@ -281,12 +281,10 @@ class _Output(nn.Module):
         self.module = module
 
     def forward(self, *maps: Tensor) -> Tensor:
-        """Return the last map of a cell, which takes a list, or the only one of another part."""
-        if not isinstance(self.module, Cell):
-            reads_list = isinstance(self.module, DenseHead)
-            only: Tensor = self.module(list(maps) if reads_list else maps[0])
-            return only
-        return self.module(list(maps))[-1]  # type: ignore[no-any-return]  # torch's call has no types
+        """Return the last map of a cell or a detector, which take a list, or the only one."""
+        takes_list = isinstance(self.module, Cell | DenseHead)
+        found: Tensor | list[Tensor] = self.module(list(maps) if takes_list else maps[0])
+        return found[-1] if isinstance(found, list) else found
 
 
 def _obstacle(part: NetworkPart) -> str:

@@ -1,4 +1,4 @@
-"""Heads for segmentation: levels, sizes, costs, and what becomes of them when stages change."""
+"""Heads for segmentation and detection: levels, sizes, costs, and when stages change."""
 
 import weakref
 
@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neptune_nas import DecoderHead, LrasppHead, Space, build, choice
+from neptune_nas import DecoderHead, DetectionHead, LrasppHead, Space, build, choice
 from neptune_nas.architecture.codec import from_json, key, to_json
-from neptune_nas.architecture.dense_heads import SEGMENTATION, DenseHead, Merge
+from neptune_nas.architecture.dense_heads import DETECTION, SEGMENTATION, DenseHead, Merge
 from neptune_nas.architecture.description import LEGEND, describe
 from neptune_nas.architecture.records import Architecture, Conv, Head, Stage, Stem, level_places
 from neptune_nas.errors import ArchitectureError, SpaceError
@@ -22,8 +22,8 @@ from neptune_nas.models.export.facts import facts
 from neptune_nas.models.export.python import to_python
 from neptune_nas.models.model import make_untrained
 from neptune_nas.nn import network as networks
-from neptune_nas.nn.builder import head_task, parts
-from neptune_nas.nn.dense_heads import LrasppBlock
+from neptune_nas.nn.builder import DensePlace, head_task, parts
+from neptune_nas.nn.dense_heads import DISTANCES, LENGTHS, POINT, LrasppBlock
 from neptune_nas.nn.inheritance import inherit
 from neptune_nas.report.drawing import rows
 
@@ -39,6 +39,9 @@ HEADS: tuple[DenseHead, ...] = (
     DecoderHead(6, 3, "concat", 5, 1),
     DecoderHead(4, 2, "concat"),
     DecoderHead(4, 2, groups=1),
+    DetectionHead(6),
+    DetectionHead(4, 3, 2, groups=1),
+    DetectionHead(4, 1, 0, 5),
 )
 heads = st.one_of(
     st.builds(LrasppHead, st.integers(1, 9)),
@@ -47,6 +50,14 @@ heads = st.one_of(
         width=st.integers(1, 9),
         skips=st.integers(1, 3),
         merge=st.sampled_from(("add", "concat")),
+        kernel=st.sampled_from((1, 3, 5)),
+        groups=st.sampled_from((1, "depthwise")),
+    ),
+    st.builds(
+        DetectionHead,
+        width=st.integers(1, 9),
+        levels=st.integers(1, 4),
+        depth=st.integers(0, 2),
         kernel=st.sampled_from((1, 3, 5)),
         groups=st.sampled_from((1, "depthwise")),
     ),
@@ -61,12 +72,19 @@ def with_head(head: DenseHead | Head) -> Architecture:
 
 @given(heads, SIDES, SIDES, st.integers(1, 6))
 @settings(deadline=None, max_examples=40)
-def test_logits_have_the_size_of_the_image_and_parts_cost_what_the_network_does(
+def test_outputs_cover_the_image_and_parts_cost_what_the_network_does(
     head: DenseHead, height: int, width: int, outputs: int
 ) -> None:
     shape = (2, height, width)
     network = build(with_head(head), shape, outputs, seed=0).eval()
-    assert network(torch.rand(2, *shape)).shape == (2, outputs, height, width)
+    found = network(torch.rand(2, *shape))
+    if head.task == SEGMENTATION:
+        assert found.shape == (2, outputs, height, width)
+    else:
+        place = parts(with_head(head), shape, outputs)[-1].what
+        assert isinstance(place, DensePlace)
+        points = sum(high * wide for _, high, wide in place.maps)
+        assert found.shape == (2, points, LENGTHS + outputs)
     assert CostModel(shape, outputs).cost(with_head(head)) == cost(network, shape)
     for part in parts(with_head(head), shape, outputs):
         counted = count_part(part)
@@ -124,6 +142,20 @@ def test_a_field_out_of_its_range_is_named(change: dict[str, int], told: str) ->
         DecoderHead(**change)  # type: ignore[arg-type]  # wrong on purpose
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"levels": 0}, r"`DetectionHead\.levels` must be a whole number"),
+        ({"depth": -1}, r"`DetectionHead\.depth` must be a whole number"),
+        ({"kernel": 4}, r"`DetectionHead\.kernel` must be"),
+        ({"groups": 4}, r"`DetectionHead\.groups` must be"),
+    ],
+)
+def test_a_field_of_a_detector_out_of_its_range_is_named(change: dict[str, int], told: str) -> None:
+    with pytest.raises(ArchitectureError, match=told):
+        DetectionHead(**change)  # type: ignore[arg-type]  # wrong on purpose
+
+
 def test_the_fields_of_a_head_are_open_to_a_space() -> None:
     merge: Merge = choice("add", "concat")
     head = choice(LrasppHead(choice(8, 16)), DecoderHead(choice(4, 8, 12), choice(1, 2), merge))
@@ -152,11 +184,16 @@ def test_what_a_head_is_for() -> None:
 
 @pytest.mark.parametrize(
     ("head", "line"),
-    [(HEADS[0], "lraspp8"), (HEADS[2], "unet6x3 conv5"), (HEADS[1], "fpn6x1 dw3")],
+    [
+        (HEADS[0], "lraspp8"),
+        (HEADS[2], "unet6x3 conv5"),
+        (HEADS[1], "fpn6x1 dw3"),
+        (DetectionHead(8, 2, 1), "fcos8x2d1 dw3"),
+    ],
 )
 def test_the_line_of_an_architecture_ends_with_its_head(head: DenseHead, line: str) -> None:
     assert describe(with_head(head)).endswith(f" | {line}")
-    assert all(word in LEGEND for word in ("lraspp", "fpn", "unet"))
+    assert all(word in LEGEND for word in ("lraspp", "fpn", "unet", "fcos"))
 
 
 def test_a_drawing_shows_the_head_and_the_size_of_its_logits() -> None:
@@ -188,17 +225,22 @@ def test_all_but_the_last_layers_of_a_head_are_inherited_for_other_classes() -> 
     assert not torch.equal(ours["classify.weight"][:3], theirs["classify.weight"])
 
 
-def test_a_network_for_segmentation_is_no_file_of_torch_alone() -> None:
-    model = make_untrained(without_study(with_head(HEADS[0]), (1, 16, 16), 3))
+@pytest.mark.parametrize("head", [HEADS[0], DetectionHead()], ids=str)
+def test_a_network_for_another_task_is_no_file_of_torch_alone(head: DenseHead) -> None:
+    model = make_untrained(without_study(with_head(head), (1, 16, 16), 3))
     with pytest.raises(
-        ArchitectureError, match=r"for segmentation.* not support yet: use onnx or pt2"
+        ArchitectureError, match=rf"for {head.task}.* not support yet: use onnx or pt2"
     ):
         to_python(model)
 
 
-def test_ram_and_flash_of_a_head_for_segmentation_are_refused_with_a_remedy() -> None:
-    with pytest.raises(UnsupportedOperationError, match=r"LrasppHead: segmentation in int8 is not"):
-        GraphModel((1, 16, 16), 3).graph(with_head(HEADS[0]))
+@pytest.mark.parametrize("head", [HEADS[0], DetectionHead()], ids=str)
+def test_ram_and_flash_of_a_head_for_another_task_are_refused_with_a_remedy(
+    head: DenseHead,
+) -> None:
+    told = rf"{type(head).__name__}: {head.task} in int8 is not"
+    with pytest.raises(UnsupportedOperationError, match=told):
+        GraphModel((1, 16, 16), 3).graph(with_head(head))
 
 
 def test_a_map_that_the_head_does_not_read_is_not_kept() -> None:
@@ -213,7 +255,50 @@ def test_a_map_that_the_head_does_not_read_is_not_kept() -> None:
     assert gone == [True]
 
 
+def test_points_are_the_centres_of_the_cells_from_the_smallest_map() -> None:
+    network = build(with_head(DetectionHead(4, 2)), (1, 16, 24), 3, seed=0).eval()
+    found = network(torch.rand(1, 1, 16, 24))[0, :, POINT].tolist()
+    assert found[:6] == [[4, 4], [12, 4], [20, 4], [4, 12], [12, 12], [20, 12]]
+    assert found[6:9] == [[2, 2], [6, 2], [10, 2]]
+    assert len(found) == 2 * 3 + 4 * 6
+
+
+def test_points_of_odd_images_stay_inside_them() -> None:
+    network = build(with_head(DetectionHead(4, 4)), (1, 13, 19), 3, seed=0).eval()
+    points = network(torch.rand(1, 1, 13, 19))[0, :, POINT]
+    assert bool(((points > 0) & (points < torch.tensor([19, 13]))).all())
+
+
+def test_a_fresh_detector_finds_boxes_of_two_cells_and_is_sure_of_none() -> None:
+    network = build(with_head(DetectionHead(4, 1)), (1, 16, 16), 3, seed=0).eval()
+    found = network(torch.zeros(1, 1, 16, 16))
+    torch.testing.assert_close(found[..., DISTANCES], torch.full((1, 4, 4), 8.0))
+    torch.testing.assert_close(found[..., LENGTHS:].sigmoid(), torch.full((1, 4, 3), 0.01))
+
+
+def test_distances_stay_finite_whatever_a_level_says() -> None:
+    network = build(with_head(DetectionHead(4, 1)), (1, 16, 16), 3, seed=0).eval()
+    torch.nn.init.constant_(network.head.predictors[0].bias, 1e4)  # type: ignore[union-attr, index]  # the head of the record
+    assert bool(network(torch.zeros(1, 1, 16, 16)).isfinite().all())
+
+
+def test_a_detector_exports_with_any_number_of_images() -> None:
+    network = build(with_head(DetectionHead(4, 2)), (1, 16, 24), 3, seed=0).eval()
+    batch = torch.export.Dim("batch", min=1)
+    program = torch.export.export(
+        network, (torch.rand(2, 1, 16, 24),), dynamic_shapes=({0: batch},)
+    )
+    images = torch.rand(5, 1, 16, 24)
+    torch.testing.assert_close(program.module()(images), network(images))
+
+
 def test_exported_facts_say_that_each_pixel_has_logits() -> None:
     model = make_untrained(without_study(with_head(HEADS[0]), (1, 16, 16), 3))
     assert model.task == SEGMENTATION
     assert facts(model)["output"]["values"].startswith("one logit a label and pixel")
+
+
+def test_exported_facts_say_what_a_point_is() -> None:
+    model = make_untrained(without_study(with_head(DetectionHead()), (1, 16, 16), 3))
+    assert (model.task, len(model.labels)) == (DETECTION, 3)
+    assert facts(model)["output"]["values"].startswith("points: x, y, distances to left, top")

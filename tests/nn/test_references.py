@@ -11,7 +11,7 @@ from neptune_nas.errors import ArchitectureError, OptionError
 from neptune_nas.graphs.fusion import fuse
 from neptune_nas.graphs.lowering import lower
 from neptune_nas.graphs.memory_plan import peak, plan
-from neptune_nas.metrics.counted import Cost, cost
+from neptune_nas.metrics.counted import Cost, CostModel, cost
 from neptune_nas.nn.builder import Shape
 from neptune_nas.nn.references import (
     PLAIN,
@@ -20,12 +20,14 @@ from neptune_nas.nn.references import (
     is_plain,
     is_reference,
     list_references,
+    plain_detector,
     plain_network,
     plain_unet,
     reference_task,
 )
 
 RGB, GREY = (3, 32, 32), (1, 28, 28)
+CLASSIFIERS = REFERENCES[:10]
 
 
 def build(name: str, shape: tuple[int, int, int] = RGB, classes: int = 10) -> nn.Module:
@@ -89,14 +91,14 @@ def test_images_of_up_to_64_pixels_are_small() -> None:
     assert stem == [(1, 1), (2, 2)]
 
 
-@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_network_takes_images_of_any_channels_and_gives_logits(name: str) -> None:
     for shape in (RGB, GREY):
         network = build(name, shape, 7)
         assert network(torch.empty(2, *shape, device="meta")).shape == (2, 7)
 
 
-@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_network_takes_a_batch_of_no_images(name: str) -> None:
     network = ReferenceNetwork(name, RGB, 7).build(0).train()
     network(torch.empty(0, *RGB)).sum().backward()
@@ -144,7 +146,7 @@ def test_torchvision_is_imported_for_its_own_networks_only() -> None:
 
 def test_the_names_are_listed() -> None:
     assert list_references()[:2] == ("resnet8", "resnet20")
-    assert len({*list_references()}) == 10
+    assert len({*list_references()}) == 14
 
 
 @pytest.mark.parametrize(
@@ -206,6 +208,16 @@ def test_a_plain_unet_reads_each_size_on_its_way_up() -> None:
 
 def test_each_network_is_for_the_task_of_its_name() -> None:
     assert reference_task("unet-8") == "segmentation"
-    assert {reference_task(name) for name in (*REFERENCES, "plain-8")} == {"classification"}
+    assert reference_task("fcos-8") == "detection"
+    assert {reference_task(name) for name in (*CLASSIFIERS, "plain-8")} == {"classification"}
     assert all(is_plain(each.name(3)) and not is_plain("resnet8") for each in PLAIN.values())
     assert all(reference_task(n) == task for task, each in PLAIN.items() for n in each.usual)
+
+
+def test_a_plain_detector_reads_three_maps_or_as_many_as_there_are() -> None:
+    for side, levels, mflops in ((48, 3, 19.9), (8, 2, None)):
+        network = plain_detector(8, (1, side, side))
+        assert network.head.levels == levels
+        if mflops is not None:
+            found = CostModel((1, side, side), 10).value("flops", network)
+            assert found / 1e6 == pytest.approx(mflops, abs=0.05)

@@ -3,18 +3,22 @@
 import json
 from typing import Any
 
-from neptune_nas.architecture.dense_heads import SEGMENTATION
+from neptune_nas.architecture.dense_heads import DETECTION, SEGMENTATION
 from neptune_nas.models.model import Model
 
 INPUT, OUTPUT, BATCH = "images", "logits", "batch"
+_LOGITS = {
+    SEGMENTATION: "one logit a label and pixel, NCHW",
+    DETECTION: "points: x, y, distances to left, top, right and bottom, in pixels of the image, "
+    "and one logit a label; boxes overlap until non-maximum suppression",
+}
 COLOURS = {1: "gray", 3: "RGB"}
 
 
 def facts(model: Model) -> dict[str, Any]:
     """Return labels, preprocessing and provenance of a model, as a JSON object."""
     channels, height, width = model.input_shape
-    is_dense = model.task == SEGMENTATION
-    logits = "one logit a label and pixel, NCHW" if is_dense else "one logit a label"
+    logits = _LOGITS.get(model.task, "one logit a label")
     return {
         "labels": list(model.labels),
         "input": {

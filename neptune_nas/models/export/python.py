@@ -13,8 +13,7 @@ import torch
 from torch import nn
 
 from neptune_nas.architecture import records
-from neptune_nas.architecture.dense_heads import SEGMENTATION
-from neptune_nas.architecture.records import Architecture
+from neptune_nas.architecture.records import Architecture, Head
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.files.rules import Number
 from neptune_nas.files.schema import fits
@@ -102,9 +101,9 @@ def to_python(model: Model, weights: str = "weights.pt") -> str:
 def _check_origin(model: Model) -> None:
     """Refuse a network with code that is neither the toolkit's nor torch's."""
     of = model.of
-    if model.task == SEGMENTATION:
+    if model.task != Head.task:
         raise ArchitectureError(
-            f"the network {model.key} is for segmentation, which the format python does not "
+            f"the network {model.key} is for {model.task}, which the format python does not "
             f"support yet: use onnx or pt2."
         )
     if isinstance(of, ReferenceNetwork):

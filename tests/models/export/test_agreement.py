@@ -6,12 +6,12 @@ from random import Random
 import pytest
 import torch
 
-from neptune_nas.architecture.dense_heads import SEGMENTATION
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
     Conv,
     FeedForward,
+    Head,
     InvertedResidual,
     Norm,
     Stage,
@@ -52,8 +52,8 @@ def largest_difference(architecture: Architecture, shape: Shape, folder: Path) -
     model, random = random_model(architecture, shape), torch.Generator().manual_seed(0)
     images = torch.rand(IMAGES, *shape, generator=random)
     expected, program = run(model.classifier(), images), trace(model)
-    dense = head_task(architecture) == SEGMENTATION  # which the Python file does not hold
-    forms = [form for name, form in FORMS.items() if name != "python" or not dense]
+    is_held = head_task(architecture) == Head.task  # by the Python file
+    forms = [form for name, form in FORMS.items() if name != "python" or is_held]
     logits = (form(model, program, images, folder) for form in forms)
     return max(float((each - expected).abs().max()) for each in logits)
 

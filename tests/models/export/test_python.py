@@ -105,7 +105,9 @@ def test_a_plain_network_can_be_written() -> None:
     assert torch.allclose(run(network, images), run(model.network(), images), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in REFERENCES if not name.startswith("resnet")])
+@pytest.mark.parametrize(
+    "name", [each for each in REFERENCES[:10] if not each.startswith("resnet")]
+)
 def test_torchvisions_networks_are_refused(name: str) -> None:
     model = make_untrained(ReferenceNetwork(name, (3, 32, 32), 3))
     with pytest.raises(ArchitectureError, match=f"torchvision's `{name}`, .*onnx or pt2"):
