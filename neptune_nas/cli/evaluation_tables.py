@@ -16,7 +16,7 @@ from neptune_nas.report.evaluation import (
     share_cells,
     share_names,
 )
-from neptune_nas.tasks.evaluation import Evaluation
+from neptune_nas.tasks.evaluation import NOTHING, Evaluation
 from neptune_nas.text import counted
 
 _ENDLESS = 10_000  # columns of a terminal that has room for any matrix that is tried
@@ -53,19 +53,21 @@ def confusion_table(found: Evaluation, terminal: Console) -> Table:
     """Return the matrix of classes if it fits into the terminal, else the most frequent pairs."""
     counts = matrix(found, terminal.width // 4)
     if counts is not None:
-        table, endless = _matrix_table(counts), terminal.options.update(width=_ENDLESS)
+        table, endless = _matrix_table(found, counts), terminal.options.update(width=_ENDLESS)
         if terminal.measure(table, options=endless).maximum <= terminal.width:
             return table
     return _pairs_table(found)
 
 
-def _matrix_table(counts: list[list[int]]) -> Table:
+def _matrix_table(found: Evaluation, counts: list[list[int]]) -> Table:
     table = Table(box=SIMPLE)
     table.add_column("predicted as:", justify="right", no_wrap=True)
-    for number in range(1, len(counts) + 1):
-        table.add_column(str(number), justify="right", no_wrap=True)
-    for number, row in enumerate(counts, start=1):
-        table.add_row(f"class {number}", *(f"{count:,}" if count else "" for count in row))
+    for place in found.places:
+        head = found.label(place) if place == NOTHING else str(place + 1)
+        table.add_column(head, justify="right", no_wrap=True)
+    for place, row in zip(found.places, counts, strict=True):
+        head = found.label(place) if place == NOTHING else f"class {place + 1}"
+        table.add_row(head, *(f"{count:,}" if count else "" for count in row))
     return table
 
 
@@ -73,7 +75,7 @@ def _pairs_table(found: Evaluation) -> Table:
     table = Table(box=SIMPLE)
     for head in ("class", "predicted"):
         table.add_column(head, overflow="fold")
-    table.add_column(f"{found.words.unit}s", justify="right", no_wrap=True)
+    table.add_column(found.words.units, justify="right", no_wrap=True)
     for label, predicted, count in found.confused[:PAIRS]:
         table.add_row(label, predicted, f"{count:,}")
     return table

@@ -20,9 +20,11 @@ def reference(
         typer.Option(
             help="Comma-separated: resnet8, resnet20, mobilenet_v2, mobilenet_v3_small, "
             "shufflenet_v2_x0_5, shufflenet_v2_x1_0, squeezenet1_1, mnasnet0_5, resnet18, "
-            "efficientnet_b0; plain-WIDTH, such as plain-8; for segmentation unet-WIDTH (unless "
-            "given: resnet8,resnet20,mobilenet_v3_small,shufflenet_v2_x0_5, or "
-            "unet-4,unet-8,unet-16)."
+            "efficientnet_b0; plain-WIDTH, such as plain-8; for segmentation unet-WIDTH, "
+            "lraspp_mobilenet_v3_small, lraspp_mobilenet_v3_large; for detection fcos-WIDTH, "
+            "ssdlite_mobilenet_v3_small, ssdlite_mobilenet_v3_large (unless given: resnet8,"
+            "resnet20,mobilenet_v3_small,shufflenet_v2_x0_5, or unet-4,unet-8,unet-16, or "
+            "fcos-4,fcos-8,fcos-16)."
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(help="How often to train each.")] = 1,

@@ -61,16 +61,16 @@ Trials = Annotated[
 Data = Annotated[
     str | None,
     typer.Option(
-        help="digits, digits-scenes, mnist, fashion-mnist, cifar10, cifar100, folder:PATH or "
-        "tensors:FILE; with #COUNT after it, only that many training images."
+        help="digits, digits-scenes, digits-boxes, mnist, fashion-mnist, cifar10, cifar100, "
+        "folder:PATH or tensors:FILE; with #COUNT after it, only that many training images."
     ),
 ]
 TaskName = Annotated[
     str | None,
     typer.Option(
         "--task",
-        help="classification, or segmentation of digits-scenes or of a folder with images and "
-        "masks (default: what the data are for).",
+        help="classification; segmentation of digits-scenes or of a folder with masks; or "
+        "detection in digits-boxes or in a folder with boxes (default: what the data are for).",
     ),
 ]
 StudyName = Annotated[str | None, typer.Option(help="Default: SPACE-DATA.", metavar="NAME")]
@@ -97,7 +97,7 @@ Objectives = Annotated[
     typer.Option(
         help=f"Comma-separated: {', '.join(NAMES)}, or a metric of your own evaluator; latency "
         f"is processor time of one thread (default: {','.join(OBJECTIVES)}; miou,flops for "
-        f"segmentation; --target has others)."
+        f"segmentation, map50,flops for detection; --target has others)."
     ),
 ]
 Constraint = Annotated[

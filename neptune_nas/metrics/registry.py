@@ -99,6 +99,8 @@ METRICS = (
     Metric("int8_accuracy", "int8 accuracy", "share", "more", "scored"),
     Metric("miou", "mIoU", "share", "more", "scored"),
     Metric("pixel_accuracy", "pixel accuracy", "share", "more", "scored"),
+    Metric("map50", "mAP50", "share", "more", "scored"),
+    Metric("map", "mAP", "share", "more", "scored"),
     Metric("flops", "FLOPs"),
     Metric("macs", "MACs"),
     Metric("params", "parameters"),

@@ -1,5 +1,7 @@
 """The check that a network does the task of a data set, by its head or its outputs."""
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor
 
@@ -28,14 +30,29 @@ def check_fits(architecture: Architecture | Network, data: ImageData) -> None:
     if not builds_itself(architecture):
         return
     outputs = task.outputs(data)
-    wanted = (outputs, *data.train.targets.shape[1:])
+    wanted = task.output_shape(outputs, *data.input_shape[1:])
     with torch.device("meta"), torch.no_grad():
         network = build(architecture, data.input_shape, outputs, seed=0).eval()
         found = network(torch.empty(1, *data.input_shape))
-    got = tuple(found.shape[1:]) if isinstance(found, Tensor) else f"a {type(found).__name__}"
-    if got != wanted:
-        text = ", ".join(map(str, wanted))
+    if not is_shape(found, (1, *wanted)):
+        got = tuple(found.shape[1:]) if isinstance(found, Tensor) else f"a {type(found).__name__}"
         raise OwnCodeError(
-            f"`{type(architecture).__name__}` must build a network that gives logits (N, {text}) "
-            f"for N images of {task.name}, but for one image it gave {got}."
+            f"`{type(architecture).__name__}` must build a network that gives outputs "
+            f"{shape_text(wanted)} for N images of {task.name}, but for one image it gave {got}."
         )
+
+
+def is_shape(found: object, wanted: tuple[int | None, ...]) -> TypeGuard[Tensor]:
+    """Return whether something is a tensor of a shape, where None stands for any size."""
+    if not isinstance(found, Tensor) or found.ndim != len(wanted):
+        return False
+    return all(size in (None, each) for each, size in zip(found.shape, wanted, strict=True))
+
+
+def shape_text(wanted: tuple[int | None, ...]) -> str:
+    """Return the shape of outputs in words.
+
+    >>> shape_text((10,)), shape_text((None, 16))
+    ('(N, 10)', '(N, any, 16)')
+    """
+    return f"(N, {', '.join('any' if size is None else str(size) for size in wanted)})"

@@ -39,6 +39,7 @@ from neptune_nas.text import counted
 
 _UNTRAINED = "untrained"  # how the provenance of fresh weights begins
 BATCH = 512  # images per forward pass of `predict`, to bound its memory
+_PIXELS = 2**20  # of these images
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,8 @@ class Model:
     def predict(self, images: Tensor) -> Tensor:
         """Return the task's predictions for uint8 images `(N, C, H, W)`.
 
-        For classification: probabilities `(N, classes)`, in the order of the labels.
+        For classification: probabilities `(N, classes)`, in the order of the labels. For
+        segmentation: those of each pixel, `(N, classes, H, W)`. For detection: boxes `(N, 100, 6)`.
         """
         channels = self.input_shape[0]
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != channels:
@@ -116,7 +118,9 @@ class Model:
                 f"`predict` needs uint8 images (N, {channels}, H, W), but got {images.dtype} "
                 f"{tuple(images.shape)}."
             )
-        task, parts = find_task(self.task), torch.split(images, BATCH)
+        height, width = images.shape[2:]
+        most = max(1, min(BATCH, _PIXELS // max(1, height * width)))
+        task, parts = find_task(self.task), torch.split(images, most)
         with torch.inference_mode():
             return torch.cat([task.predict(self._classifier(p.float() / 255)) for p in parts])
 

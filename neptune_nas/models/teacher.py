@@ -24,6 +24,7 @@ from neptune_nas.devices.memory import is_out_of_memory
 from neptune_nas.errors import OptionError, OwnCodeError, failure_text, first_line
 from neptune_nas.files.rules import FINITE, Number, Size, above
 from neptune_nas.files.schema import check_value, cut, located
+from neptune_nas.models.fit import is_shape, shape_text
 from neptune_nas.models.model import Model, load_model
 from neptune_nas.nn.builder import seeded
 from neptune_nas.space.locate import find_named, place_of, source_of
@@ -137,8 +138,7 @@ class FittedTeacher(nn.Module):
 
     `mean`, `std`: how to normalise images for it. Images are resized to the size that the teacher
     expects. Raises `OptionError` for a teacher with another task, other classes or other channels.
-    A call raises `OwnCodeError` where the teacher fails or returns anything but numbers `(N,
-    outputs)`, or `(N, outputs, H, W)` where each pixel has a target.
+    A call raises `OwnCodeError` where the teacher fails or returns anything but the task's outputs.
     """
 
     def __init__(self, teacher: Teacher, data: ImageData) -> None:
@@ -150,10 +150,17 @@ class FittedTeacher(nn.Module):
                 f"teacher '{self.place}' is a network for {teacher.task}, but data '{data.name}' "
                 f"is for {data.task}: choose a teacher for {data.task}."
             )
-        self.outputs = (task.outputs(data), *data.train.targets.shape[1:])
+        self.sides = tuple(sides)
+        self.task, self.shape = task, task.output_shape(task.outputs(data), *sides)
         self.order = _order(self.place, teacher.labels, data)
         self.size = None if teacher.size in (None, tuple(sides)) else teacher.size
         self.mean, self.std = teacher.mean or data.mean, teacher.std or data.std
+        if self.size is not None and None in self.shape:
+            raise OptionError(
+                f"teacher '{self.place}' takes images of {self.size[1]}x{self.size[0]} pixels, but "
+                f"for {task.name} it must take those of data '{data.name}' as they are, "
+                f"{sides[1]}x{sides[0]}: choose another teacher."
+            )
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) != channels:
                 raise OptionError(
@@ -165,21 +172,21 @@ class FittedTeacher(nn.Module):
         """Map normalised images `(N, C, H, W)` to float32 outputs, one row an image."""
         if self.size is not None:
             images = F.interpolate(images, self.size, mode="bilinear", antialias=True)
-        found, wanted = self._answer(images), (len(images), *self.outputs)
+        found, wanted = self._answer(images), (len(images), *self.shape)
         if self.size is not None and isinstance(found, Tensor) and found.ndim == len(wanted) == 4:
-            found = F.interpolate(found, wanted[2:], mode="bilinear")
-        if not isinstance(found, Tensor) or found.shape != wanted or found.is_complex():
+            found = F.interpolate(found, self.sides, mode="bilinear")
+        if not is_shape(found, wanted) or found.is_complex():
             got = tuple(found.shape) if isinstance(found, Tensor) else cut(found)
             raise OwnCodeError(
-                f"teacher '{self.place}' must return a tensor {wanted}, one output per class for "
-                f"each {'image' if len(wanted) == 2 else 'pixel'}, but returned {got}."
+                f"teacher '{self.place}' must return a tensor {shape_text(self.shape)} for N "
+                f"images of {self.task.name}, but returned {got}."
             )
         if not bool(found.isfinite().all()):
             raise OwnCodeError(
                 f"teacher '{self.place}' returned NaN or infinity for an image: train it again, or "
                 f"choose another."
             )
-        return found.float() if self.order is None else found.float()[:, self.order]
+        return found.float() if self.order is None else self.task.ordered(found.float(), self.order)
 
     def _answer(self, images: Tensor) -> object:
         try:

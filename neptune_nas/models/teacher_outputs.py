@@ -16,7 +16,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from neptune_nas.data.images import ImageData
 from neptune_nas.devices.device import autocast_for
@@ -28,6 +28,7 @@ from neptune_nas.files.rules import Count, Number
 from neptune_nas.files.schema import decode, encode, located
 from neptune_nas.interrupts import raise_held
 from neptune_nas.metrics.registry import metric
+from neptune_nas.models.fit import is_shape
 from neptune_nas.models.teacher import FittedTeacher, Teacher, is_code, load_teacher
 from neptune_nas.tasks.augmentation import Augment, Normalizer
 from neptune_nas.tasks.registry import task_of
@@ -222,14 +223,14 @@ def _parts(
 ) -> Iterator[bytes]:
     """Yield the bytes of `teacher.npy`: its header, then the outputs, batch by batch."""
     where, task = torch.device(device), task_of(data)
-    shape = _shape(views, data)
+    feed, _ = to_device(data, where)
+    normalize = Normalizer(teacher, where)
+    network = teacher.to(where).eval()
+    shape = max(views, 1), len(data.train), *_output_shape(network, normalize, data)
     header = io.BytesIO()
     described = {"descr": "<f2", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, described)
     yield header.getvalue()
-    feed, _ = to_device(data, where)
-    normalize = Normalizer(teacher, where)
-    network = teacher.to(where).eval()
     rows = torch.split(torch.arange(len(data.train)), _BATCH)
     for view in range(shape[0]):
         moves = view_moves(augment if views else Augment(), data.train.images, view)
@@ -241,9 +242,17 @@ def _parts(
                 yield outputs.numpy().astype("<f2").tobytes()
 
 
-def _shape(views: int, data: ImageData) -> tuple[int, ...]:
-    inside = data.train.targets.shape[1:]  # of an image, where each pixel has a target
-    return max(views, 1), len(data.train), task_of(data).outputs(data), *inside
+def _shape(views: int, data: ImageData) -> tuple[int | None, ...]:
+    """Return the shape of kept outputs; None where only the teacher knows a size."""
+    task, sides = task_of(data), data.input_shape[1:]
+    return max(views, 1), len(data.train), *task.output_shape(task.outputs(data), *sides)
+
+
+def _output_shape(network: nn.Module, normalize: Normalizer, data: ImageData) -> tuple[int, ...]:
+    """Return the shape of a teacher's outputs for one image."""
+    first = data.train.images[:1].to(normalize.mean.device)
+    with torch.inference_mode():
+        return tuple(network(normalize(first)).shape[1:])
 
 
 def _damage(folder: Path, kept: Outputs, data: ImageData) -> str | None:
@@ -251,10 +260,12 @@ def _damage(folder: Path, kept: Outputs, data: ImageData) -> str | None:
     try:
         if sha256_of(_file(folder)) != kept.content:
             return "its bytes have changed"
-        shape = _map(_file(folder)).shape
+        outputs = _map(_file(folder))
     except NeptuneError as error:
         return str(error).rstrip(".")
-    return None if tuple(shape) == _shape(kept.views, data) else f"its shape is {tuple(shape)}"
+    if is_shape(outputs, _shape(kept.views, data)):
+        return None
+    return f"its shape is {tuple(outputs.shape)}"
 
 
 def _map(file: Path) -> Tensor:

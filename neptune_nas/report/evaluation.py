@@ -20,6 +20,7 @@ from neptune_nas.files.atomic import write_file
 from neptune_nas.metrics.registry import metric
 from neptune_nas.report.document import document
 from neptune_nas.tasks.evaluation import ClassResult, Evaluation, Mistake, Words
+from neptune_nas.tasks.registry import find_task
 from neptune_nas.text import counted, json_visible, plural, visible
 
 FORMAT, VERSION = "neptune-nas/evaluation", 1
@@ -88,7 +89,7 @@ def share_cells(result: ClassResult) -> list[str]:
 
 def matrix(evaluation: Evaluation, largest: int) -> list[list[int]] | None:
     """Return the counts by true class and then predicted class; None for more than `largest`."""
-    places = range(len(evaluation.classes))
+    places = evaluation.places
     if len(places) > largest:
         return None
     return [[evaluation.confusion.get((row, column), 0) for column in places] for row in places]
@@ -98,7 +99,7 @@ def evaluation_json(
     title: str, evaluation: Evaluation, images: LabelledImages, worst: int = WORST
 ) -> str:
     """Return an evaluation as a JSON object."""
-    labels, words = [each.label for each in evaluation.classes], evaluation.words
+    words = evaluation.words
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -114,7 +115,11 @@ def evaluation_json(
             for each in evaluation.classes
         ],
         "confusion": [
-            {"label": labels[true], "predicted": labels[found], f"{words.unit}s": count}
+            {
+                "label": evaluation.label(true),
+                "predicted": evaluation.label(found),
+                words.units: count,
+            }
             for (true, found), count in sorted(evaluation.confusion.items())
         ],
         "worst": [_mistake_json(each, images.files, words) for each in evaluation.mistakes[:worst]],
@@ -144,7 +149,7 @@ def render_evaluation(
     """Return the page of an evaluation, with at most `worst` thumbnails."""
     name, value = evaluation.main
     main = metric(name)
-    labels = [visible(each.label) for each in evaluation.classes]
+    labels = [visible(evaluation.label(place)) for place in evaluation.places]
     counts = matrix(evaluation, _MATRIX)
     context: dict[str, Any] = {
         "value": main.text(value),
@@ -168,7 +173,7 @@ def render_evaluation(
             for label, predicted, count in evaluation.confused[:PAIRS]
         ],
         "wrong": f"{len(evaluation.mistakes):,}",
-        "worst": [_tile(each, images) for each in evaluation.mistakes[:worst]],
+        "worst": [_tile(each, images, evaluation) for each in evaluation.mistakes[:worst]],
     }
     sections = {"classes": "Classes", "confusion": "Confusion", "worst": "Mistakes"}
     return document("evaluation", visible(title), sections, None, context)
@@ -200,8 +205,8 @@ class _Tile:
     file: str
 
 
-def _tile(mistake: Mistake, images: LabelledImages) -> _Tile:
-    picture = _picture(mistake, images)
+def _tile(mistake: Mistake, images: LabelledImages, evaluation: Evaluation) -> _Tile:
+    picture = _picture(mistake, images, evaluation)
     is_tiny = max(picture.size) <= (_TINY if mistake.found is None else _TINY_STRIP)
     return _Tile(
         source=_data_uri(picture, "PNG" if is_tiny else "JPEG"),
@@ -213,15 +218,19 @@ def _tile(mistake: Mistake, images: LabelledImages) -> _Tile:
     )
 
 
-def _picture(mistake: Mistake, images: LabelledImages) -> Image.Image:
+def _picture(mistake: Mistake, images: LabelledImages, evaluation: Evaluation) -> Image.Image:
     """Return an image as its file has it, else as the network sees it.
 
-    Where pixels have classes, return it as the network sees it, with those that are true and those
-    predicted beside it.
+    Where parts of it have classes, return it as the network sees it, with those that are true and
+    those predicted beside it.
     """
     if mistake.found is not None:
-        split = images.split
-        whole = side_by_side(split.images[mistake.row], split.targets[mistake.row], mistake.found)
+        task, labels = find_task(evaluation.task), [each.label for each in evaluation.classes]
+        pixels, true = (each[mistake.row] for each in (images.split.images, images.split.targets))
+        drawn = [
+            [*task.pictures(pixels, each, labels).values()][-1] for each in (true, mistake.found)
+        ]
+        whole = side_by_side(picture_of(pixels).resize(drawn[0].size, 0), *drawn)
         whole.thumbnail((3 * _SIDE, 3 * _SIDE))
         return whole
     if images.files:

@@ -14,7 +14,16 @@ from shlex import quote
 from typing import Any
 
 from neptune_nas.data.load import images_and_classes, load_once, task_named
-from neptune_nas.data.names import COUNT, FOLDER, SCENES, SIZE, TIMES, parse_count, short_name
+from neptune_nas.data.names import (
+    BOXES,
+    COUNT,
+    FOLDER,
+    SCENES,
+    SIZE,
+    TIMES,
+    parse_count,
+    short_name,
+)
 from neptune_nas.deploy.restriction import restrict
 from neptune_nas.deploy.targets import Target
 from neptune_nas.devices.numerics import Numerics
@@ -33,8 +42,8 @@ from neptune_nas.training.recipe import Recipe, default_recipe, default_rungs
 
 DIGITS_RUNGS = (1, 3, 9)  # small, and easy: a few steps tell networks apart
 _SIDES = (32, 48, 64, 96, 128, 160, 192, 224)  # of pictures that are scaled down
-_MOST_MASKED = 96  # pixels of the shorter side of images with masks, without a limit
-_WHOLE = 16  # pixels, of which scaled sides of images with masks are a multiple
+_MOST_DENSE = 96  # pixels of the shorter side of images with masks or boxes, without a limit
+_WHOLE = 16  # pixels, of which scaled sides of such images are a multiple
 _PIXEL_FLOPS = 1_900  # that a small network of fair accuracy spends on each pixel
 _LEAST_FOR_MICRO = 16  # pixels a side, which its stem and stages may halve four times
 _PIXEL_BYTES = 24  # of RAM for each pixel of an image, which takes 3 itself
@@ -90,13 +99,13 @@ def sized_data(data: str, limits: Sequence[Constraint]) -> tuple[str, str]:
 def _natural_sides(text: str) -> tuple[tuple[int, int], bool, int]:
     """Return height and width of a folder's images, whether all are equal, and the usual most.
 
-    Images of classes become squares; those with masks keep their shape.
+    Images of classes become squares; those with masks or boxes keep their shape.
     """
+    from neptune_nas.data.dense_folder import dense_layout, natural_size
     from neptune_nas.data.folder import natural_side, parse
-    from neptune_nas.data.mask_folder import mask_layout, natural_size
 
-    if layout := mask_layout(parse(text)[0]):
-        return *natural_size(layout, text), _MOST_MASKED
+    if layout := dense_layout(parse(text)[0]):
+        return *natural_size(layout, text), _MOST_DENSE
     side, are_equal = natural_side(text)
     return (side, side), are_equal, SMALL
 
@@ -159,10 +168,10 @@ def defaults_for(
     if rungs is not None and recipe is not None:
         return Defaults(name, recipe, rungs, tuple(reasons))
     images, classes = images_and_classes(name, data_dir)
-    used = recipe or default_recipe(images, has_masks=task_named(name) == "segmentation")
+    used = recipe or default_recipe(images, is_dense=task_named(name) != "classification")
     if rungs is not None:
         return Defaults(name, used, rungs, tuple(reasons))
-    if name in ("digits", SCENES):
+    if name in ("digits", SCENES, BOXES):
         return Defaults(name, used, DIGITS_RUNGS, tuple(reasons))
     levels = default_rungs(images, classes, used.batch_size)
     steps = -(-images // used.batch_size) * levels[-1]

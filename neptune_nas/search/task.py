@@ -4,13 +4,17 @@ import os
 from collections.abc import Mapping
 
 from neptune_nas.data.load import task_named
-from neptune_nas.data.names import SCENES, SIZE, parse_count, place_of
+from neptune_nas.data.names import BOXES, SCENES, SIZE, parse_count, place_of
 from neptune_nas.errors import OptionError
 from neptune_nas.tasks.registry import find_task
 from neptune_nas.tasks.task import Task
 
-_DATA: Mapping[str, str] = {"classification": "digits", "segmentation": SCENES}
-_SPACES: Mapping[str, str] = {"segmentation": "digits-scenes"}
+_DATA: Mapping[str, str] = {
+    "classification": "digits",
+    "segmentation": SCENES,
+    "detection": BOXES,
+}
+_SPACES: Mapping[str, str] = {"segmentation": "digits-scenes", "detection": "digits-boxes"}
 
 
 def usual_data(task: str | None) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import log
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -27,12 +28,18 @@ class Classification:
     metrics: tuple[str, ...] = ("accuracy", "loss")
     criterion: str = "loss"
     unmixed: tuple[str, ...] = ()
+    most_findings: int | None = 1
+    certainty: str = "probability"
 
     def outputs(self, data: ImageData) -> int:
         """Return the number of classes, one logit each."""
         return len(data.classes)
 
-    def chance(self, classes: int, targets: Tensor | None = None) -> dict[str, float]:
+    def output_shape(self, outputs: int, _height: int, _width: int, /) -> tuple[int | None, ...]:
+        """Return the shape `(outputs,)`, whatever the size of the image."""
+        return (outputs,)
+
+    def chance(self, classes: int, /, targets: Tensor | None = None) -> dict[str, float]:
         """Return the share of the most frequent class, and the entropy of all shares."""
         if targets is None:
             return {"accuracy": 1 / classes, "loss": log(classes)}
@@ -52,6 +59,10 @@ class Classification:
         student, teacher = (each.div(temperature).log_softmax(1) for each in (outputs, taught))
         divergence = F.kl_div(student, teacher, log_target=True, reduction="sum")
         return divergence.mul(temperature**2)
+
+    def ordered(self, outputs: Tensor, order: Sequence[int], /) -> Tensor:
+        """Return outputs with the logits of their classes in another order."""
+        return outputs[:, [*order]]
 
     def meter(self) -> Meter:
         """Return a new meter of accuracy and loss."""
@@ -77,6 +88,12 @@ class Classification:
         for shares, places in zip(best.values.tolist(), best.indices.tolist(), strict=True):
             yield tuple(Finding(labels[i], p) for i, p in zip(places, shares, strict=True))
 
+    def pictures(
+        self, _pixels: Tensor, _found: Tensor, _labels: Sequence[str], /
+    ) -> Mapping[str, Image.Image]:
+        """Return none: a label says it all."""
+        return {}
+
     def interval(self, value: float, images: int) -> tuple[float, float]:
         """Return Wilson's interval of a share of images."""
         return wilson(round(value * images), images)
@@ -92,6 +109,7 @@ class Classification:
         main, found = self.metrics[0], predictions.argmax(1)
         confusion = Counter(zip(targets.tolist(), found.tolist(), strict=True))
         return Evaluation(
+            task=self.name,
             images=len(targets),
             values=values,
             interval=self.interval(values[main], len(targets)),

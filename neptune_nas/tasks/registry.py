@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from neptune_nas.data.images import ImageData
 from neptune_nas.errors import OptionError, one_of
 from neptune_nas.tasks.classification import Classification
+from neptune_nas.tasks.detection import Detection
 from neptune_nas.tasks.segmentation import Segmentation
 from neptune_nas.tasks.task import Task
 
 TASKS: Mapping[str, Task] = {
     "classification": Classification(),
     "segmentation": Segmentation(),
+    "detection": Detection(),
 }
 
 

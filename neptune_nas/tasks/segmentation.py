@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from math import log
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from neptune_nas.data.images import IGNORED, ImageData, Split, pixels_by_class
+from neptune_nas.data.mask_pictures import mask_picture, overlay
 from neptune_nas.space.space import wilson
 from neptune_nas.tasks.augmentation import Moves, Normalizer, finished, moved
 from neptune_nas.tasks.evaluation import ClassResult, Evaluation, Mistake, Words
@@ -16,6 +18,7 @@ from neptune_nas.tasks.task import Finding, Meter
 
 _WORDS = Words(
     unit="pixel",
+    units="pixels",
     shares=(
         "IoU: of the pixels that are of a class or predicted as it, the share that is both. Recall "
         "and precision: the same share of those that are of it, and of those predicted as it. "
@@ -30,7 +33,7 @@ _WORDS = Words(
     mistakes="images with wrong pixels",
     wrong="images with wrong pixels",
     keys=("wrong_pixels", "right_pixels"),
-    has_masks=True,
+    has_pictures=True,
 )
 
 
@@ -48,12 +51,18 @@ class Segmentation:
     metrics: tuple[str, ...] = ("miou", "pixel_accuracy", "loss")
     criterion: str = "loss"
     unmixed: tuple[str, ...] = ("cutmix",)
+    most_findings: int | None = None
+    certainty: str = "share"
 
     def outputs(self, data: ImageData) -> int:
         """Return the number of classes, one logit each for every pixel."""
         return len(data.classes)
 
-    def chance(self, classes: int, targets: Tensor | None = None) -> dict[str, float]:
+    def output_shape(self, outputs: int, height: int, width: int, /) -> tuple[int | None, ...]:
+        """Return the shape `(outputs, height, width)`."""
+        return outputs, height, width
+
+    def chance(self, classes: int, /, targets: Tensor | None = None) -> dict[str, float]:
         """Return the scores of the most frequent class everywhere, and the entropy of all shares.
 
         The entropy is that of an image's pixels, over all images.
@@ -93,6 +102,10 @@ class Segmentation:
         divergence = F.kl_div(student, teacher, log_target=True, reduction="sum")
         return divergence.mul(temperature**2 / outputs[0, 0].numel())
 
+    def ordered(self, outputs: Tensor, order: Sequence[int], /) -> Tensor:
+        """Return outputs with the logits of their classes in another order."""
+        return outputs[:, [*order]]
+
     def meter(self) -> Meter:
         """Return a new meter."""
         return _Meter(self)
@@ -124,6 +137,12 @@ class Segmentation:
             found = zip(places, shares, strict=True)
             yield tuple(Finding(labels[i], share) for i, share in found if share)
 
+    def pictures(
+        self, pixels: Tensor, found: Tensor, _labels: Sequence[str], /
+    ) -> Mapping[str, Image.Image]:
+        """Return the mask, whose numbers are classes, and the image under its colours."""
+        return {"mask": mask_picture(found), "overlay": overlay(pixels, found)}
+
     def interval(self, value: float, images: int) -> tuple[float, float]:
         """Return Wilson's interval of a share of as many images.
 
@@ -143,6 +162,7 @@ class Segmentation:
         found = self.condense(predictions)
         each = torch.cat([*_confusions(found, targets, count)])
         return Evaluation(
+            task=self.name,
             images=len(targets),
             values=values,
             interval=self.interval(values[main], len(targets)),

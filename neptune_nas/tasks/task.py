@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
+from PIL import Image
 from torch import Tensor
 
 from neptune_nas.data.images import ImageData, Split
@@ -15,10 +16,14 @@ from neptune_nas.tasks.evaluation import Evaluation
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A label predicted for an image, and its probability, 0..1."""
+    """A label predicted for an image, and its probability, 0..1.
+
+    `box`: left, top, right and bottom, in pixels, of what has the label, if that is a part of it.
+    """
 
     label: str
     probability: float
+    box: tuple[float, float, float, float] | None = None
 
 
 class Meter(Protocol):
@@ -63,10 +68,24 @@ class Task(Protocol):
     def unmixed(self) -> tuple[str, ...]:
         """The mixtures of images, as a recipe calls them, that the targets cannot follow."""
 
-    def outputs(self, data: ImageData) -> int:
-        """Return the number of a network's outputs, per image or per location in it."""
+    @property
+    def most_findings(self) -> int | None:
+        """The number of findings for an image by default; None for all of them."""
 
-    def chance(self, classes: int, targets: Tensor | None = None) -> Mapping[str, float]:
+    @property
+    def certainty(self) -> str:
+        """The word for the number of a finding: a probability, or a share."""
+
+    def outputs(self, data: ImageData) -> int:
+        """Return the number of a network's logits, per image or per location in it."""
+
+    def output_shape(self, outputs: int, height: int, width: int, /) -> tuple[int | None, ...]:
+        """Return the shape of a network's outputs for an image of that size; None for any number.
+
+        `outputs`: their number as `outputs` gives it.
+        """
+
+    def chance(self, classes: int, /, targets: Tensor | None = None) -> Mapping[str, float]:
         """Return the scores, by metric, of the best guess that ignores the images of `targets`.
 
         Without targets, classes are equally likely.
@@ -83,6 +102,9 @@ class Task(Protocol):
 
         `temperature`: the divisor of both outputs, above 0.
         """
+
+    def ordered(self, outputs: Tensor, order: Sequence[int], /) -> Tensor:
+        """Return outputs whose classes are in another order: `order` has the old place of each."""
 
     def meter(self) -> Meter:
         """Return a new meter."""
@@ -103,6 +125,15 @@ class Task(Protocol):
         self, predictions: Tensor, labels: Sequence[str], top: int
     ) -> Iterator[tuple[Finding, ...]]:
         """Yield at most `top` predicted labels for each image, the most probable first."""
+
+    def pictures(
+        self, pixels: Tensor, found: Tensor, labels: Sequence[str], /
+    ) -> Mapping[str, Image.Image]:
+        """Return pictures by kind of what was found in an image; the last one shows it whole.
+
+        `pixels`: uint8 `(C, H, W)`. `found`: a row of condensed predictions or of targets. Empty
+        where there is nothing to show but a label.
+        """
 
     def interval(self, value: float, images: int) -> tuple[float, float]:
         """Return the 95% interval of a value of the main metric on so many images, at least one."""

@@ -12,7 +12,7 @@ from neptune_nas.tasks.task import Task
 from neptune_nas.training.feed import Feed
 
 _BATCH = 512
-_PIXELS = 2**20  # of a batch whose every pixel has outputs
+_PIXELS = 2**20  # of a batch of images whose parts have outputs
 
 
 def measure(
@@ -41,6 +41,6 @@ def measure(
 
 
 def batch_size(split: Split) -> int:
-    """Return how many images of a split to measure at once, fewer if each pixel has outputs."""
-    pixels = split.targets[:1].numel()
-    return _BATCH if pixels == 1 else max(1, min(_BATCH, _PIXELS // pixels))
+    """Return how many images of a split to measure at once, fewer if their parts have outputs."""
+    height, width = split.images.shape[-2:]
+    return _BATCH if split.targets.ndim == 1 else max(1, min(_BATCH, _PIXELS // (height * width)))

@@ -94,8 +94,8 @@ def augment_for(recipe: Recipe, data: ImageData) -> Augment:
     for name in task.unmixed:
         if getattr(recipe, name):
             raise OptionError(
-                f"the recipe's `{name}` must be 0 for {task.name}, since masks are not cut and "
-                f"pasted with their images, but is {getattr(recipe, name)}: leave it out."
+                f"the recipe's `{name}` must be 0 for {task.name}, whose targets cannot be mixed "
+                f"as their images are, but is {getattr(recipe, name)}: leave it out."
             )
     if recipe.policy != "none" and channels not in COLOURS:
         raise OptionError(

@@ -16,7 +16,7 @@ from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.model import Model, load_model, make_untrained, save_model
 from neptune_nas.space.locate import find_module
 from tests.cli.run import Outcome, assert_one_sentence, neptune
-from tests.tasks.dense import Dense
+from tests.tasks.dense import Dense, Points
 
 SHAPE = (1, 8, 8)
 
@@ -220,7 +220,7 @@ def test_segmentation_writes_the_class_of_each_pixel(masking: Path, tmp_path: Pa
             assert (np.asarray(found) == wanted.numpy()).all()
         with Image.open(tmp_path / f"{name}-overlay.png") as over:
             assert (over.mode, over.size) == ("RGB", (8, 6))
-    assert outcome.out.splitlines()[-1] == f"Masks and overlays: {tmp_path}"
+    assert outcome.out.splitlines()[-1] == f"Pictures: {tmp_path}"
 
 
 def test_segmentation_prints_the_share_of_each_class(
@@ -241,7 +241,7 @@ def test_segmentation_prints_the_share_of_each_class(
 def test_a_folder_for_masks_is_refused_where_there_are_none(folder: Path, tmp_path: Path) -> None:
     pictures = folder / "pictures"
     outcome = neptune("predict", folder / "model.safetensors", pictures, "-o", tmp_path)
-    assert_one_sentence(outcome, "--out is for masks, which only a model for segmentation")
+    assert_one_sentence(outcome, "--out is for masks and boxes, which a model for classification")
 
 
 def test_masks_do_not_go_where_the_images_are(masking: Path, tmp_path: Path) -> None:
@@ -250,3 +250,61 @@ def test_masks_do_not_go_where_the_images_are(masking: Path, tmp_path: Path) -> 
     outcome = neptune("predict", model, tmp_path / "a.png", "-o", tmp_path, *allow)
     assert_one_sentence(outcome, "--out must be another folder than that of the images")
     assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.fixture(scope="module")
+def boxing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model for detection that finds a box everywhere, and a picture twice its size."""
+    path = tmp_path_factory.mktemp("boxing")
+    model = make_untrained(without_study(Points(), (1, 16, 24), 2))
+    bias = model.state["body.3.bias"]
+    bias[4:] = torch.tensor([5.0, -5.0])
+    save_model(path / "model.safetensors", replace(model, task="detection", labels=("cat", "dog")))
+    pixels = np.zeros((32, 48), np.uint8)
+    Image.fromarray(pixels).save(path / "a.png")
+    return path
+
+
+def boxed(boxing: Path, *options: object) -> Outcome:
+    allow = ("--allow", "tests.tasks.dense:Points")
+    return neptune("predict", boxing / "model.safetensors", boxing / "a.png", *allow, *options)
+
+
+def test_detection_gives_boxes_in_pixels_of_the_file_and_draws_them(
+    boxing: Path, tmp_path: Path
+) -> None:
+    (found,) = json.loads(boxed(boxing, "--format", "json", "-o", tmp_path, "--top", 3).out)
+    assert [each["label"] for each in found["labels"]] == ["cat"] * 3
+    for each in found["labels"]:
+        left, top, right, bottom = each["box"]
+        assert 0 <= left < right <= 48
+        assert 0 <= top < bottom <= 32
+    assert max(each["box"][2] for each in found["labels"]) > 24
+    assert Path(found["boxes"]) == tmp_path / "a-boxes.png"
+    with Image.open(tmp_path / "a-boxes.png") as image:
+        assert image.size == (480, 320)
+        assert len(image.getcolors() or []) > 1
+
+
+def test_boxes_in_text_and_csv_are_those_in_json(boxing: Path, tmp_path: Path) -> None:
+    (found,) = json.loads(boxed(boxing, "--format", "json", "-o", tmp_path).out)
+    text = boxed(boxing, "-o", tmp_path).out.splitlines()
+    table = [*csv.DictReader(StringIO(boxed(boxing, "--format", "csv", "-o", tmp_path).out))]
+    first = found["labels"][0]
+    sides = ", ".join(f"{side:.0f}" for side in first["box"])
+    assert f"{boxing / 'a.png'}: cat {first['probability']:.4f} ({sides})" in text[0]
+    assert text[1] == f"Pictures: {tmp_path}"
+    assert len(table) == len(found["labels"])
+    names = ("left", "top", "right", "bottom")
+    assert [float(table[0][name]) for name in names] == first["box"]
+
+
+def test_an_image_in_which_nothing_is_found_says_so(boxing: Path, tmp_path: Path) -> None:
+    model = load_model(boxing / "model.safetensors", (Points,))
+    model.state["body.3.bias"][4:] = -5.0
+    save_model(tmp_path / "model.safetensors", model)
+    outcome = neptune(
+        *("predict", tmp_path / "model.safetensors", boxing / "a.png", "-o", tmp_path / "out"),
+        *("--allow", "tests.tasks.dense:Points"),
+    )
+    assert outcome.out.splitlines()[0] == f"{boxing / 'a.png'}: nothing"

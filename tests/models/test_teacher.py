@@ -162,7 +162,7 @@ class Answers(nn.Module):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda x: x.new_zeros(len(x), 3), r"a tensor \(60, 2\), .* but returned \(60, 3\)"),
+        (lambda x: x.new_zeros(len(x), 3), r"a tensor \(N, 2\) .* but returned \(60, 3\)"),
         (lambda x: x.new_zeros(len(x), 2, 1), r"returned \(60, 2, 1\)"),
         (lambda x: {"logits": x}, "but returned {'logits'"),
         (lambda x: x.new_full((len(x), 2), float("nan")), "returned NaN or infinity"),

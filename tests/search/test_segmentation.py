@@ -113,13 +113,13 @@ def test_plain_unets_within_the_limit_are_trained_for_comparison(tmp_path: Path)
 
 
 def test_a_network_of_one_answer_an_image_is_refused(tmp_path: Path) -> None:
-    message = r"`Flat` must build a network that gives logits \(N, 11, 48, 48\) .* gave \(11,\)"
+    message = r"`Flat` must build a network that gives outputs \(N, 11, 48, 48\) .* gave \(11,\)"
     with pytest.raises(OwnCodeError, match=message):
         asked(tmp_path, space=FLAT).run()
 
 
 def test_a_network_of_an_answer_a_pixel_is_refused_for_classification(tmp_path: Path) -> None:
-    with pytest.raises(NeptuneError, match=r"`Dense` must build .* gives logits \(N, 10\)"):
+    with pytest.raises(NeptuneError, match=r"`Dense` must build .* gives outputs \(N, 10\)"):
         asked(tmp_path, data="digits").run()
 
 

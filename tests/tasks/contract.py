@@ -267,17 +267,19 @@ class TaskContract(ABC):
         shares = [share for each in found.classes for share in each.shares.values()]
         assert all(share is None or 0 <= share <= 1 for share in shares)
         assert all(count > 0 for count in found.confusion.values())
-        assert {i for pair in found.confusion for i in pair} <= {*range(len(classes))}
+        assert {i for pair in found.confusion for i in pair} <= {*found.places}
+        assert found.places[: len(classes)] == (*range(len(classes)),)
 
     def test_mistakes_name_images_and_labels_the_surest_first(self) -> None:
-        batch, classes = self.batch(), {*self.data().classes}
-        mistakes = self.evaluation(batch, self.outputs(batch)).mistakes
+        batch = self.batch()
+        found = self.evaluation(batch, self.outputs(batch))
+        mistakes, labels = found.mistakes, {*map(found.label, found.places)}
         assert mistakes
         shares = [each.probability for each in mistakes]
         assert shares == sorted(shares, reverse=True)
         assert {each.row for each in mistakes} <= {*range(SOME)}
         for each in mistakes:
-            assert {each.label, each.predicted} <= classes
+            assert {each.label, each.predicted} <= labels
             assert 0 <= each.true_probability <= 1
 
     def test_who_knows_all_makes_no_mistake(self) -> None:
