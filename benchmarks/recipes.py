@@ -88,6 +88,7 @@ class RandomFlips:
 VARIANTS = {
     "base": Variant(),
     "random flips": Variant(prepare=random_flips),
+    "batch 32": Variant({"batch_size": 32}),
     "batch 64": Variant({"batch_size": 64}),
     "muon": Variant({"optimizer": "muon", "lr": 0.005}),
     "muon, rate x2": Variant({"optimizer": "muon", "lr": 0.01}),
@@ -113,7 +114,7 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class Result:
-    """One training: its seconds, and the accuracy of the last weights and of their average."""
+    """One training: its seconds, and the main metric of the last weights and of their average."""
 
     network: str
     variant: str
@@ -151,7 +152,8 @@ def measure(
         variant.prepare(setup, state)
         with suppress(DivergedError):
             *_, last = run_epochs(setup, state, epochs, curve=False)
-            accuracies = last.values["accuracy"], last.ema_values["accuracy"]
+            main = setup.task.metrics[0]
+            accuracies = last.values[main], last.ema_values[main]
     return Result(name, title, seed, epochs, *accuracies, thread_time() - started)
 
 
@@ -189,7 +191,8 @@ def main() -> None:
     results = [Result(**json.loads(line)) for line in lines]
     known = {(each.network, each.variant, each.seed) for each in results}
     data = load_data(asked.data)
-    base = RECIPES[asked.recipe](default_recipe(len(data.train)))
+    is_dense = data.train.targets.ndim > 1
+    base = RECIPES[asked.recipe](default_recipe(len(data.train), is_dense=is_dense))
     for seed in range(asked.seeds):
         for name in asked.networks:
             for title in asked.variants:

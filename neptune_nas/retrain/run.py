@@ -165,7 +165,7 @@ class Training:
         if isinstance(self.source, ExportedArchitecture) and self.source.recipe:
             return final_recipe(decode(Recipe, self.source.recipe, "recipe"))
         train = self.images.train
-        return strong_recipe(default_recipe(len(train), has_masks=train.has_masks))
+        return strong_recipe(default_recipe(len(train), is_dense=train.targets.ndim > 1))
 
     @cached_property
     def _start(self) -> Start | None:

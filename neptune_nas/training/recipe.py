@@ -100,15 +100,17 @@ RECIPES: Mapping[str, Callable[[Recipe], Recipe]] = {
 """The named recipes: each returns its recipe for the data, machine and teacher of another."""
 
 
-def default_recipe(images: int, *, has_masks: bool = False) -> Recipe:
+def default_recipe(images: int, *, is_dense: bool = False) -> Recipe:
     """Return the default recipe for so many training images: an epoch has 10 steps or more.
 
-    With fewer than 160 images, batches of 16 make fewer steps. Images that have masks come in
-    batches of 16, since each of their pixels is an example: on `digits-scenes`, a network reached a
-    mIoU of 0.57 in 9 epochs so, and 0.17 with batches of 32.
+    With fewer than 160 images, batches of 16 make fewer steps. `is_dense`: whether parts of an
+    image have targets of their own. Such images come in batches of 16, since each is many examples,
+    with the strong recipe: `docs/benchmarks.md` says what both gain.
     """
+    if is_dense:
+        return strong_recipe(Recipe(batch_size=_BATCHES[0]))
     size = 1 << max(1, images // _EPOCH_STEPS).bit_length() - 1
-    return Recipe(batch_size=max(_BATCHES[0], min(size, _BATCHES[not has_masks])))
+    return Recipe(batch_size=max(_BATCHES[0], min(size, _BATCHES[1])))
 
 
 def default_rungs(images: int, classes: int, batch_size: int) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptune_nas.errors import OptionError
-from neptune_nas.training.recipe import Recipe, default_recipe, default_rungs
+from neptune_nas.training.recipe import Recipe, default_recipe, default_rungs, strong_recipe
 
 images = st.integers(1, 2_000_000)
 classes = st.integers(1, 10_000)
@@ -75,4 +75,5 @@ def test_a_value_out_of_range_is_refused_by_name(field: str, value: Any, message
 
 
 def test_images_with_masks_come_in_the_smallest_batches() -> None:
-    assert {default_recipe(each, has_masks=True).batch_size for each in (10, 600, 50_000)} == {16}
+    found = {default_recipe(each, is_dense=True) for each in (10, 600, 50_000)}
+    assert found == {strong_recipe(Recipe(batch_size=16))}
