@@ -15,9 +15,11 @@ from neptune_nas.space.locate import file_of, find_module, records_of, source_of
 SHIPPED = (
     "attention",
     "auto",
+    "bccd",
     "camvid",
     "cifar10",
     "default",
+    "digits-boxes",
     "digits-scenes",
     "imagenet",
     "micro",
