@@ -8,6 +8,7 @@ from neptune_nas.engine.engine import Call, Result
 from neptune_nas.errors import OptionError
 from neptune_nas.files.rules import Size
 from neptune_nas.files.schema import check_value
+from neptune_nas.metrics.registry import BY_NAME
 from neptune_nas.search.config import Search
 from neptune_nas.study.confirmation import (
     Aim,
@@ -162,7 +163,8 @@ def _sentence_on(trial: Trial) -> str:
     """Return a sentence on a trial's newest confirmation."""
     score, mean = trial.confirmations[-1], trial.score
     name = next(iter(score.values), "score")
-    found = f"{name} {score.main:.4f}" if score.ok else f"failed: {score.failure}"
+    title = BY_NAME[name].title if name in BY_NAME else name
+    found = f"{title} {score.main:.4f}" if score.ok else f"failed: {score.failure}"
     seeds = counted(len(seed_scores(trial)), "seed")
     return f"trial {trial.number}: {found}, " + (
         f"mean {mean.main:.4f} of {seeds}" if mean else "no mean"
