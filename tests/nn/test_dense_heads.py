@@ -19,7 +19,6 @@ from neptune_nas.metrics.counted import CostModel, cost, count_part
 from neptune_nas.metrics.part_costs import part_counts
 from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.export.facts import facts
-from neptune_nas.models.export.python import to_python
 from neptune_nas.models.model import make_untrained
 from neptune_nas.nn import network as networks
 from neptune_nas.nn.builder import DensePlace, head_task, parts
@@ -223,15 +222,6 @@ def test_all_but_the_last_layers_of_a_head_are_inherited_for_other_classes() -> 
     ours, theirs = other.head.state_dict(), trained.head.state_dict()
     assert torch.equal(ours["laterals.0.filter.weight"], theirs["laterals.0.filter.weight"])
     assert not torch.equal(ours["classify.weight"][:3], theirs["classify.weight"])
-
-
-@pytest.mark.parametrize("head", [HEADS[0], DetectionHead()], ids=str)
-def test_a_network_for_another_task_is_no_file_of_torch_alone(head: DenseHead) -> None:
-    model = make_untrained(without_study(with_head(head), (1, 16, 16), 3))
-    with pytest.raises(
-        ArchitectureError, match=rf"for {head.task}.* not support yet: use onnx or pt2"
-    ):
-        to_python(model)
 
 
 @pytest.mark.parametrize("head", [HEADS[0], DetectionHead()], ids=str)

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from neptune_nas.architecture import records
+from neptune_nas.architecture.dense_heads import DETECTION, SEGMENTATION
 from neptune_nas.architecture.records import Architecture, Head
 from neptune_nas.errors import ArchitectureError
 from neptune_nas.files.rules import Number
@@ -24,11 +25,12 @@ from neptune_nas.models.export.facts import COLOURS
 from neptune_nas.models.export.source import call, network_source
 from neptune_nas.models.model import Model
 from neptune_nas.nn.classifier import Classifier
+from neptune_nas.nn.dense_heads import LENGTHS
 from neptune_nas.nn.model_zoo import ZOO
 from neptune_nas.nn.network import Neptune
 from neptune_nas.nn.references import OWN, ReferenceNetwork, is_plain
 
-_FILE = '''"""An image classifier for {classes} classes: network {key} of neptune-nas.
+_FILE = '''"""{title} {classes} classes: network {key} of neptune-nas.
 
 {numbers}
 
@@ -37,8 +39,7 @@ It takes {colours} images of {height}x{width} pixels as float tensors (N, {chann
 which it normalises itself:
 
     classifier = load({weights})  # a state dict, as torch.save writes it
-    logits = classifier(images)  # (N, {classes})
-    names = [LABELS[i] for i in logits.argmax(1)]
+{use}
 """
 
 {imports}
@@ -60,6 +61,23 @@ def load(path: str) -> Classifier:
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return Classifier(network, MEAN, STD).eval()
 '''
+_TITLES = {
+    Head.task: "An image classifier for",
+    SEGMENTATION: "An image segmenter for",
+    DETECTION: "An object detector for",
+}
+_USES = {
+    Head.task: """\
+    logits = classifier(images)  # (N, {classes})
+    names = [LABELS[i] for i in logits.argmax(1)]""",
+    SEGMENTATION: """\
+    logits = classifier(images)  # (N, {classes}, {height}, {width})
+    masks = logits.argmax(1)  # (N, {height}, {width}), of places in LABELS""",
+    DETECTION: """\
+    points = classifier(images)  # (N, P, {columns})
+    boxes = find_boxes(points)  # for each image (K, 6); the fifth is a place in LABELS""",
+}
+_ASIDE = {DETECTION: "find_boxes"}  # what a file has beside its network
 _LINE = 100  # characters
 _TORCH = ("", "import torch", "from torch import Tensor, nn")
 _FUNCTIONAL = "from torch.nn import functional as F"
@@ -67,6 +85,7 @@ _EDITS = (  # of copied source
     (r"  # (noqa|type): .*$", ""),  # what only our own linters read
     (r"ArchitectureError", "ValueError"),
     (r"^@mended\n", ""),  # a network of this package alone trains in them
+    (r"\n    def accepting\([\s\S]*?(?=\n    def |\Z)", ""),  # for a change of stages
 )
 
 
@@ -82,7 +101,8 @@ def to_python(model: Model, weights: str = "weights.pt") -> str:
     call_by_name = f"{model.key}({model.input_shape[0]}, {len(model.labels)})"
     stages, made = network_source(network) if isinstance(network, Neptune) else ([], call_by_name)
     names = {**vars(source), **OWN, "Classifier": Classifier}
-    copied = _copies("\n".join(["Classifier", *stages, made]), names).values()
+    aside = _ASIDE.get(model.task, "Classifier")
+    copied = _copies("\n".join(["Classifier", aside, *stages, made]), names).values()
     imports = sorted(text for text in copied if text.startswith("from "))
     definitions = [text for text in copied if text.startswith(("class ", "def "))]
     values = [text for text in copied if text not in imports + definitions]
@@ -101,11 +121,6 @@ def to_python(model: Model, weights: str = "weights.pt") -> str:
 def _check_origin(model: Model) -> None:
     """Refuse a network with code that is neither the toolkit's nor torch's."""
     of = model.of
-    if model.task != Head.task:
-        raise ArchitectureError(
-            f"the network {model.key} is for {model.task}, which the format python does not "
-            f"support yet: use onnx or pt2."
-        )
     if isinstance(of, ReferenceNetwork):
         is_ours = of.name in OWN or is_plain(of.name)
         foreign = [] if is_ours else [f"torchvision's `{of.name}`"]
@@ -135,7 +150,15 @@ def _description(model: Model, network: nn.Module) -> dict[str, Any]:
     for name, value in model.metrics.items():
         if name.isidentifier() and fits(value, Number):
             numbers.append(f"{name.replace('_', ' ')} {value:.4g}")
+    sizes = {
+        "classes": len(model.labels),
+        "height": height,
+        "width": width,
+        "columns": LENGTHS + len(model.labels),
+    }
     return {
+        "title": _TITLES[model.task],
+        "use": _USES[model.task].format(**sizes),
         "classes": len(model.labels),
         "key": model.key,
         "numbers": fill(", ".join(numbers) + ".", _LINE),
@@ -168,7 +191,8 @@ def _copies(code: str, names: Mapping[str, Any]) -> dict[str, str]:
             text = getsource(item).rstrip()
             for pattern, replacement in _EDITS:
                 text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
-            found |= _copies(text, vars(sys.modules[module])) | {name: text}
+            around = {key: each for key, each in vars(sys.modules[module]).items() if key != name}
+            found |= _copies(text, around) | {name: text}
         elif module and module.partition(".")[0] != "torch":
             found[name] = f"from {module} import {name}"
         elif not module and not ismodule(item):

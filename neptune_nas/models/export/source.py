@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 from textwrap import indent
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from neptune_nas.errors import ArchitectureError
+from neptune_nas.nn.dense_heads import DecoderBlock, DenseHead, DetectionBlock, LrasppBlock
 from neptune_nas.nn.heads import ClassificationHead, StemBlock
-from neptune_nas.nn.network import Neptune
+from neptune_nas.nn.network import Neptune, level_places
 from neptune_nas.nn.norms import (
     LRN,
     MLN,
@@ -80,13 +82,63 @@ def inverted_residual(
     )
 
 
+class DenseNetwork(nn.Module):
+    """A network whose head reads the maps at some `places`: 0 is the stem's, then the stages'."""
+
+    def __init__(
+        self, stem: nn.Module, stages: nn.Module, head: DenseHead, places: Sequence[int]
+    ) -> None:
+        super().__init__()
+        self.stem, self.stages, self.head, self.places = stem, stages, head, places
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map normalised images `(N, C, H, W)` to what the head gives."""
+        maps, x = [], self.stem(images)
+        for place, stage in enumerate([nn.Identity(), *self.stages.children()]):
+            x = stage(x)
+            if place in self.places:
+                maps.append(x)
+        return self.head.fitted(self.head(maps[::-1]), images)
+
+
+def find_boxes(points: Tensor, least: float = 0.4, overlap: float = 0.6) -> list[Tensor]:
+    """Return the boxes in each image, `(K, 6)`: left, top, right, bottom, class, probability.
+
+    `points`: `(N, P, 6 + classes)`. Of boxes of a class that overlap by an IoU above `overlap`, the
+    most probable is kept, if its probability is `least` or more.
+    """
+    found = []
+    for each in points:
+        point, less, more, logits = each.split((2, 2, 2, each.shape[1] - 6), 1)
+        probability, label = logits.sigmoid().max(1)
+        boxes = torch.cat((point - less, point + more, label[:, None], probability[:, None]), 1)
+        kept: list[list[float]] = []
+        for box in sorted(boxes[probability >= least].tolist(), key=lambda box: -box[5]):
+            if all(box[4] != other[4] or iou(box, other) <= overlap for other in kept):
+                kept.append(box)
+        found.append(torch.tensor(kept).view(-1, 6))
+    return found
+
+
+def iou(box: Sequence[float], other: Sequence[float]) -> float:
+    """Return the area that two boxes share, divided by the area of both together."""
+    width = max(0.0, min(box[2], other[2]) - max(box[0], other[0]))
+    height = max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
+    areas = [(each[2] - each[0]) * (each[3] - each[1]) for each in (box, other)]
+    return width * height / max(sum(areas) - width * height, 1e-9)
+
+
 def network_source(network: Neptune) -> tuple[list[str], str]:
     """Return the stages' classes, and the call that makes the network."""
     stages = [stage for stage in network.stages if isinstance(stage, StageBlock)]
     names = [f"Stage{i}()" for i in range(len(stages))]
+    classes = [*map(_stage_source, range(len(stages)), stages)]
     parts = {"stem": layer(network.stem), "stages": call("nn.Sequential", names)}
     parts["head"] = layer(network.head)
-    return [*map(_stage_source, range(len(stages)), stages)], _chain_call(parts)
+    if not isinstance(network.head, DenseHead):
+        return classes, _chain_call(parts)
+    places = level_places(network.stages)[: len(network.head.in_channels)]
+    return classes, call("DenseNetwork", [*parts.values(), str(places)])
 
 
 def _stage_source(number: int, stage: StageBlock) -> str:
@@ -161,6 +213,14 @@ def layer(module: Any) -> str:
             sizes = module.in_channels, conv.in_channels, module.project.out_channels
             extra = f", stride={conv.stride[0]}" * (conv.stride[0] > 1)
             return f"inverted_residual({', '.join(map(str, sizes))}, {conv.kernel_size[0]}{extra})"
+        case LrasppBlock():
+            return f"LrasppBlock({module.in_channels}, {module.outputs}, {module.width})"
+        case DecoderBlock():
+            extra = f", concat={module.concat}, separable={module.separable}"
+            return f"DecoderBlock({_sizes(module)}{extra})"
+        case DetectionBlock():
+            extra = f", depth={module.depth}, separable={module.separable}"
+            return f"DetectionBlock({_sizes(module)}{extra})"
         case nn.Sequential():
             return call("nn.Sequential", [*map(layer, module)])
         case NoNorm() | nn.Identity():
@@ -172,6 +232,11 @@ def layer(module: Any) -> str:
             order = _ORDER[type(module)].split()
             return _chain_call({name: texts.get(name, _NOTHING) for name in order})
     raise ArchitectureError(f"the layer `{type(module).__name__}` cannot be written as Python.")
+
+
+def _sizes(head: DecoderBlock | DetectionBlock) -> str:
+    """Return the first arguments of a head's class."""
+    return f"{head.in_channels}, {head.outputs}, {head.width}, {head.kernel}"
 
 
 def _chain_call(parts: dict[str, str]) -> str:

@@ -12,7 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
+from torchvision.ops import batched_nms
 
+from neptune_nas.architecture.dense_heads import DecoderHead, DetectionHead, LrasppHead
 from neptune_nas.architecture.records import (
     Architecture,
     Attention,
@@ -27,6 +29,7 @@ from neptune_nas.errors import ArchitectureError
 from neptune_nas.metrics.registry import COST
 from neptune_nas.models.architecture_file import ExportedArchitecture, without_study
 from neptune_nas.models.export.python import to_python, to_state
+from neptune_nas.models.export.source import find_boxes
 from neptune_nas.models.model import Model, make_untrained, save_model
 from neptune_nas.nn.references import REFERENCES, ReferenceNetwork
 from tests.models.export.forms import random_model, run
@@ -228,3 +231,57 @@ def test_convolutions_in_the_file_are_torch_s_own(
     found = [each for each in names["build"]().modules() if isinstance(each, nn.Conv2d)]
     assert {type(each) for each in found} == {nn.Conv2d}
     assert any(each.stride == (2, 2) and each.kernel_size == (1, 1) for each in found)
+
+
+BODY = Architecture(
+    Stem(4), (Stage(6, norm="batch", substages=(Conv(),)), Stage(8, stride=2, pool="none"))
+)
+HEADS = (
+    LrasppHead(6),
+    DecoderHead(6, 2, "concat", 5, 1),
+    DecoderHead(4, 1),
+    DetectionHead(6, 3, 2),
+    DetectionHead(4, 1, 0, groups=1),
+)
+
+
+@pytest.mark.parametrize("head", HEADS, ids=str)
+def test_a_network_with_outputs_for_parts_of_an_image_is_written_to_the_last_bit(head: Any) -> None:
+    model = random_model(replace(BODY, head=head), SHAPE)
+    text, images = to_python(model), torch.rand(2, *SHAPE)
+    names = names_of(text)
+    network = names["build"]().eval()
+    network.load_state_dict(dict(model.state))
+    assert torch.equal(run(network, images), run(model.network(), images))
+    assert max(map(len, text.splitlines())) <= 100
+    assert "accepting" not in text
+    assert ("find_boxes" in names) == (head.task == "detection")
+
+
+@pytest.mark.parametrize("name", ["unet-2", "fcos-2"])
+def test_a_plain_network_for_another_task_can_be_written(name: str) -> None:
+    model = make_untrained(ReferenceNetwork(name, SHAPE, 4))
+    images, network = torch.rand(2, *SHAPE), names_of(to_python(model))["build"]().eval()
+    network.load_state_dict(dict(model.state))
+    assert torch.allclose(run(network, images), run(model.network(), images), atol=1e-5)
+
+
+def test_boxes_are_found_as_torchvision_suppresses_them() -> None:
+    generator = torch.Generator().manual_seed(0)
+    points = torch.rand(2, 60, 6 + 3, generator=generator)
+    points[..., :6] *= 20
+    points[..., 6:] = points[..., 6:] * 6 - 3
+    for each, boxes in zip(points, find_boxes(points), strict=True):
+        probability, label = each[:, 6:].sigmoid().max(1)
+        corners = torch.cat((each[:, :2] - each[:, 2:4], each[:, :2] + each[:, 4:6]), 1)
+        sure = probability >= 0.4
+        kept = batched_nms(corners[sure], probability[sure], label[sure], 0.6)
+        assert 0 < len(kept) < int(sure.sum())
+        torch.testing.assert_close(boxes[:, :4], corners[sure][kept])
+        torch.testing.assert_close(boxes[:, 4], label[sure][kept].float())
+        torch.testing.assert_close(boxes[:, 5], probability[sure][kept])
+
+
+def test_where_nothing_is_sure_there_are_no_boxes() -> None:
+    (found,) = find_boxes(torch.full((1, 5, 8), -9.0))
+    assert found.shape == (0, 6)
