@@ -6,7 +6,7 @@ LiteRT's fast kernels (XNNPACK) round once where those round twice.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from math import prod
 
 import torch
@@ -14,12 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from neptune_nas.deploy.quantised_graph import QuantisedGraph, Scale
-from neptune_nas.graphs.graph import Graph, Operation
+from neptune_nas.graphs.graph import Graph, MapShape, Operation
 
 _LIMITS = {"none": (-torch.inf, torch.inf), "relu": (0.0, torch.inf), "relu6": (0.0, 6.0)}
 
 _PRODUCTS = frozenset({"mul", "relu"})  # of integers and one factor
 _MORE_BITS = 20
+_ONE = 1024  # the unit of a place between pixels
 
 Compute = Callable[[Operation, list[Tensor]], Tensor]
 _Scaled = Callable[[Tensor, Tensor], Tensor]
@@ -60,13 +61,13 @@ def activated(operation: Operation, map_: Tensor) -> Tensor:
 
 @torch.no_grad()
 def run_float(graph: Graph, images: Tensor) -> Tensor:
-    """Return the output `(N, classes)` of a graph with weights."""
+    """Return the output of a graph with weights, `(N, classes)` or `(N, classes, H, W)`."""
     return output_of(graph, map_values(graph, images))
 
 
 @torch.no_grad()
 def run_int8(quantised: QuantisedGraph, images: Tensor, *, rounds_once: bool = False) -> Tensor:
-    """Return the output `(N, classes)` that a runtime computes in int8, as real numbers.
+    """Return the output that a runtime computes in int8, as real numbers.
 
     `images`: in 0..1, or in whatever range the graph's input was quantised for. `rounds_once`: as
     XNNPACK rounds, instead of the reference kernels.
@@ -78,8 +79,9 @@ def run_int8(quantised: QuantisedGraph, images: Tensor, *, rounds_once: bool = F
 
 
 def output_of(graph: Graph, values: Iterable[tuple[int, Tensor]]) -> Tensor:
-    """Return the last of a graph's values, `(N, classes)`."""
-    return next(map_ for number, map_ in values if number == graph.output).flatten(1)
+    """Return the last of a graph's values, `(N, classes)` or `(N, classes, H, W)`."""
+    found = next(map_ for number, map_ in values if number == graph.output)
+    return found.flatten(1) if found[0, 0].numel() == 1 else found
 
 
 def _integer_step(
@@ -96,6 +98,8 @@ def _integer_step(
         rounded = scaled(sums, steps.view(1, -1, *(1,) * (sums.ndim - 2)))
     elif operation.kind in ("max_pool", "concat"):
         return compute(operation, graph, sources)
+    elif operation.kind == "resize":
+        return _resized_integers(sources[0], graph.shapes[operation.output][:2])
     elif operation.kind == "average_pool":
         return _rounded_mean(operation, compute(operation, graph, sources))
     elif operation.kind in _PRODUCTS:
@@ -146,6 +150,30 @@ def _rounded_mean(operation: Operation, mean: Tensor) -> Tensor:
     return sums.sign() * sums.abs().add(pixels // 2).div(pixels, rounding_mode="floor")
 
 
+def _resized_integers(x: Tensor, shape: MapShape) -> Tensor:
+    """Return a map of integers resized to `shape`, as the kernels do it, in 20 more bits."""
+    rows, columns = (
+        _interpolation(source, target) for source, target in zip(x.shape[2:], shape, strict=False)
+    )
+    found = rows @ x.double() @ columns.T
+    whole = found.abs().add(2.0 ** (_MORE_BITS - 1)).div(2.0**_MORE_BITS).floor()
+    return whole.mul(found.sign()).float()
+
+
+@cache
+def _interpolation(source: int, target: int) -> Tensor:
+    """Return the weights `(target, source)` of pixels in a resizing along one axis, in 1/1024."""
+    scale = (_ONE * source + target // 2) // target
+    weights = torch.zeros(target, source, dtype=torch.float64)
+    for pixel in range(target):
+        place = pixel * scale + scale // 2 - _ONE // 2
+        first = max(place // _ONE, 0)
+        second = min(-(-place // _ONE), source - 1)
+        weights[pixel, first] += _ONE - (place - _ONE * first)
+        weights[pixel, max(second, 0)] += place - _ONE * first
+    return weights
+
+
 def _integer_limits(operation: Operation, target: Scale) -> tuple[int, int]:
     """Return the least and largest integer that an operation may write."""
     low, high = _LIMITS[operation.activation]
@@ -183,6 +211,9 @@ def compute(
         return F.avg_pool2d(x, operation.kernel, operation.stride)
     if operation.kind == "concat":
         return torch.cat(sources, 1)
+    if operation.kind == "resize":
+        size = graph.shapes[operation.output][:2]
+        return F.interpolate(x, size, mode="bilinear", align_corners=False)
     return _ELEMENTWISE[operation.kind](*sources)
 
 

@@ -189,7 +189,8 @@ def _one_by_one(
     batch = source.integers(images.permute(0, 2, 3, 1).contiguous().numpy())
     with _stderr():
         found = [run(image[None]).copy() for image in batch]
-    return torch.from_numpy(target.numbers(np.concatenate(found)))
+    outputs = torch.from_numpy(target.numbers(np.concatenate(found)))
+    return outputs.movedim(-1, 1)  # of maps; of vectors, this is no change
 
 
 def _micro_scale(details: Mapping[str, Any]) -> _Scale:

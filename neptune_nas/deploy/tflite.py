@@ -42,6 +42,7 @@ OPERATORS: Mapping[Kind, _Operator] = {
     "sigmoid": _Operator("LOGISTIC"),
     "hard_swish": _Operator("HARD_SWISH", 1, "HardSwishOptions"),
     "concat": _Operator("CONCATENATION", options="ConcatenationOptions"),
+    "resize": _Operator("RESIZE_BILINEAR", 3, "ResizeBilinearOptions"),
 }
 _ACTIVATIONS: Mapping[Activation, str] = {"none": "NONE", "relu": "RELU", "relu6": "RELU6"}
 _MOST_OF_SUM = 2.0**19  # steps of an addend for one of a sum: its kernel ends the process above
@@ -141,6 +142,7 @@ class _Writer:
             ("filterWidth", operation.kernel[1]),
             ("depthMultiplier", self.graph.shapes[operation.output][-1] // channels),
             ("axis", -1),
+            ("halfPixelCenters", True),
         ):
             if hasattr(options, field):
                 setattr(options, field, value)
@@ -156,7 +158,9 @@ class _Writer:
         return padding.VALID if valid == target and not any(operation.padding) else padding.SAME
 
     def weights(self, operation: Operation) -> list[int]:
-        """Return the tensors of an operation's weights and bias, if it has any."""
+        """Return the tensors of an operation's weights and bias, or of its size, if it has any."""
+        if operation.kind == "resize":
+            return [self.constant(np.array(self.graph.shapes[operation.output][:2], np.int32))]
         if self.quantised is not None:
             return self.integers(operation, self.quantised)
         weight, bias = operation.constant.weight, operation.constant.bias

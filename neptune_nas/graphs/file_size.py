@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from math import prod
 
-from neptune_nas.graphs.graph import WITH_WEIGHTS, Graph, Kind, Operation
+from neptune_nas.graphs.graph import CONSTANTS, Graph, Kind, Operation
 
 _Fields = tuple[tuple[int, int], ...]
 """The place of each field of a table in the schema, and its bytes; a field of 0 is left out."""
@@ -32,6 +32,7 @@ _OPTIONS: Mapping[Kind, tuple[_Fields, int]] = {
     "average_pool": (((1, 4), (2, 4), (3, 4), (4, 4)), 5),
     "concat": (((0, 4),), 1),
     "hard_swish": ((), 0),
+    "resize": (((3, 1),), 0),
 }
 """The options of an operation that are never 0, and the place of its activation, by kind."""
 _SLIDING = ("conv", "depthwise", "max_pool", "average_pool")
@@ -40,7 +41,7 @@ _SLIDING = ("conv", "depthwise", "max_pool", "average_pool")
 def file_size(graph: Graph) -> int:
     """Return the bytes of the lean int8 file of a fused graph."""
     shapes, operations = graph.shapes, graph.operations
-    weighted = [each for each in operations if each.kind in WITH_WEIGHTS]
+    constant = [each for each in operations if each.kind in CONSTANTS]
     kinds = list(dict.fromkeys(each.kind for each in operations))
     file = _File()
     for kind in kinds:
@@ -48,18 +49,22 @@ def file_size(graph: Graph) -> int:
     file.add_vector(4 * len(kinds))
     for shape in shapes.values():
         file.add(_map, len(shape))
-    for each in weighted:
+    for each in constant:
         file.add(_tensors, each.kind, shapes[each.output][-1])
-    file.add(_lists, len(shapes) + 2 * len(weighted), len(graph.inputs), 1)
+    constants = sum(CONSTANTS[each.kind] for each in constant)
+    file.add(_lists, len(shapes) + constants, len(graph.inputs), 1)
     for each in operations:
-        inputs = len(each.inputs) + 2 * (each.kind in WITH_WEIGHTS)
+        inputs = len(each.inputs) + CONSTANTS.get(each.kind, 0)
         valid = each.kind in _SLIDING and _is_valid(each, graph)
         active = each.activation != "none"
         file.add(_operator, each.kind, inputs, each.kind != kinds[0], valid, active)
     file.add(_subgraph, len(operations))
-    for each in weighted:
-        file.add(_buffers, _weights(each, graph), 4 * shapes[each.output][-1])
-    file.add(_model, 1 + 2 * len(weighted))
+    for each in constant:
+        if each.kind == "resize":
+            file.add(_size_buffer)
+        else:
+            file.add(_buffers, _weights(each, graph), 4 * shapes[each.output][-1])
+    file.add(_model, 1 + constants)
     return -(-file.total // 8) * 8 + 8
 
 
@@ -119,7 +124,9 @@ def _map(rank: int) -> _Block:
 
 
 def _tensors(kind: Kind, channels: int) -> _Block:
-    """Return the tensors of weights and biases for that many output channels."""
+    """Return the constant tensors of an operation with that many output channels."""
+    if kind == "resize":
+        return 4, _CONSTANT
     quantised: _Fields = (*_CONSTANT, (4, 4))
     if kind == "linear":
         return 8, 4, -8, _SCALES, quantised, 4, 4, -8, _SCALES, quantised
@@ -151,6 +158,11 @@ def _subgraph(operators: int) -> _Block:
 def _buffers(weights: int, biases: int) -> _Block:
     """Return the numbers of an operation."""
     return weights, _BUFFER, biases, _BUFFER
+
+
+def _size_buffer() -> _Block:
+    """Return the height and width that a map is resized to."""
+    return 8, _BUFFER
 
 
 def _model(buffers: int) -> _Block:

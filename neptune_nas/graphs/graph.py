@@ -26,14 +26,17 @@ Kind = Literal[
     "sigmoid",
     "hard_swish",
     "concat",
+    "resize",
 ]
 Activation = Literal["none", "relu", "relu6"]
 MapShape = tuple[int, ...]
 """Height, width and channels of a map, or the length of a vector."""
 
 WITH_WEIGHTS: frozenset[Kind] = frozenset({"conv", "depthwise", "linear", "affine"})
+CONSTANTS: Mapping[Kind, int] = {**dict.fromkeys(WITH_WEIGHTS, 2), "resize": 1}
+"""The constant tensors that an operation reads in a file: weights and bias, or a size; else 0."""
 SAME_SCALE: frozenset[Kind] = frozenset(
-    {"max_pool", "average_pool", "concat", "relu6"}  # tflite-micro's relu6 only clamps
+    {"max_pool", "average_pool", "concat", "relu6", "resize"}  # tflite-micro's relu6 only clamps
 )
 """Kinds whose output shares the quantisation of their inputs."""
 
@@ -53,6 +56,8 @@ class Weights:
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One step: reads the values `inputs`, by number, and writes the value `output`.
+
+    A resizing is bilinear, to the size of its output, and pixels are squares, not points.
 
     `kernel` and `stride`: of a convolution or pooling, `(height, width)`. `padding`: pixels before
     the first row and column; those after the last follow from the output's size. `activation`:

@@ -13,12 +13,14 @@ import torch
 from torch import nn
 
 from neptune_nas.architecture.codec import BUILT_IN
+from neptune_nas.architecture.dense_heads import DETECTION
 from neptune_nas.architecture.records import (
     Architecture,
     Head,
     Identity,
     Network,
     Stage,
+    level_places,
     resolve_connections,
 )
 from neptune_nas.graphs.fusion import finish, merge, pad
@@ -73,18 +75,35 @@ class GraphModel:
         Raises `UnsupportedOperationError`, which names the part, for one without an int8 kernel,
         and `ArchitectureError` where the images are too small.
         """
-        _refuse_dense(architecture)
+        _refuse_boxes(architecture)
         found = parts(architecture, self.input_shape, self.outputs)
         graphs = iter([self.of_part(part) for part in found])
         joint = _Joint()
         images = joint.value(self.normalisation.shapes[0])
         output = joint.append(self.normalisation, [images])
-        output = joint.append(next(graphs), [output])
+        maps = [joint.append(next(graphs), [output])]  # of the stem, then of each stage
         if isinstance(architecture, Architecture):
             for stage in architecture.stages:
-                output = joint.append_stage(stage, graphs, output)
-            output = joint.append(next(graphs), [output])
+                maps.append(joint.append_stage(stage, graphs, maps[-1]))
+            maps.append(self._append_head(joint, architecture, next(graphs), maps))
+        output = maps[-1]
         return finish(merge(Graph(joint.shapes, tuple(joint.operations), (images,), output)))
+
+    def _append_head(
+        self, joint: "_Joint", architecture: Architecture, graph: Graph, maps: Sequence[int]
+    ) -> int:
+        """Append a head, which reads one map or several; return the output, as large as it gets."""
+        head = architecture.head
+        if isinstance(head, Head):
+            return joint.append(graph, maps[-1:])
+        places = level_places(architecture)[: head.levels]
+        output = joint.append(graph, [maps[place] for place in places])
+        *sides, channels = joint.shapes[output]
+        if tuple(sides) == self.input_shape[1:]:
+            return output
+        enlarged = joint.value((*self.input_shape[1:], channels))
+        joint.operations.append(Operation("resize", (output,), enlarged))
+        return enlarged
 
     def of_part(self, part: NetworkPart) -> Graph:
         """Return the operations of one part, lowered at its first use."""
@@ -98,9 +117,9 @@ class GraphModel:
         return known
 
 
-def _refuse_dense(architecture: Architecture | Network) -> None:
-    """Refuse a network with outputs for parts of an image."""
-    if isinstance(architecture, Architecture) and not isinstance(architecture.head, Head):
+def _refuse_boxes(architecture: Architecture | Network) -> None:
+    """Refuse a network for detection, whose points no runtime computes in int8."""
+    if isinstance(architecture, Architecture) and architecture.head.task == DETECTION:
         raise UnsupportedOperationError(
             f"head: {type(architecture.head).__name__}: {architecture.head.task} in int8 is not "
             f"supported: choose a target without int8, and leave RAM and flash out of objectives "

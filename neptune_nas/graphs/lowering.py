@@ -287,12 +287,10 @@ def _adaptive(low: _Lowering, out: Tensor, x: Any, size: Sequence[int]) -> None:
     _mean(low, out, x, (2, 3))
 
 
-def _resize(_low: _Lowering, _out: Tensor, x: Any, size: Sequence[int], *_: Any) -> None:
-    """Refuse a resizing: only averages over whole pixels can be lowered."""
-    raise _unsupported(
-        f"bilinear resizing from {x.shape[2]}x{x.shape[3]} to {size[0]}x{size[1]} pixels (not by a "
-        f"whole factor)"
-    )
+def _resize(low: _Lowering, out: Tensor, x: Any, _: Any, align_corners: bool, *_more: Any) -> None:
+    if align_corners:
+        raise _unsupported("a bilinear resizing that aligns corners")
+    low.emit(out, "resize", [x])
 
 
 def _concat(low: _Lowering, out: Tensor, maps: Sequence[Any], axis: int = 0) -> None:

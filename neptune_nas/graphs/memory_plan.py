@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter, neg
 
-from neptune_nas.graphs.graph import WITH_WEIGHTS, Graph, Kind
+from neptune_nas.graphs.graph import CONSTANTS, Graph, Kind
 
 _INTERPRETER = 488  # its allocators, its planner and lists
 _TENSOR, _NODE = 24, 64  # `TfLiteEvalTensor`; `NodeAndRegistration`
@@ -29,6 +29,7 @@ _OPTIONS: Mapping[Kind, int] = {
     "max_pool": 40,
     "average_pool": 40,
     "concat": 8,
+    "resize": 4,
 }
 """Bytes of an operation's options as the interpreter reads them, by kind (else 0)."""
 _DATA: Mapping[Kind, int] = {
@@ -44,6 +45,7 @@ _DATA: Mapping[Kind, int] = {
     "sigmoid": 16,
     "hard_swish": 20,
     "concat": 80,
+    "resize": 0,
 }
 """Bytes that the kernel of an operation prepares for itself, by kind."""
 _BY_CHANNEL = 4  # bytes of a multiplier, and of a shift, for each channel of a convolution
@@ -100,7 +102,8 @@ def arena(graph: Graph) -> int:
 def runtime_memory(graph: Graph) -> int:
     """Return the bytes that tflite-micro keeps of a fused graph in int8, besides its maps."""
     operations = graph.operations
-    tensors = len(graph.shapes) + 2 * sum(each.kind in WITH_WEIGHTS for each in operations)
+    constants = sum(CONSTANTS.get(each.kind, 0) for each in operations)
+    tensors = len(graph.shapes) + constants
     total = _INTERPRETER + _TENSOR * tensors + _NODE * len(operations)
     for operation in operations:
         total += _OPTIONS.get(operation.kind, 0)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from neptune_nas.architecture.dense_heads import LrasppHead
 from neptune_nas.deploy.execution import run_int8
 from neptune_nas.deploy.quantisation import quantise
 from neptune_nas.deploy.quantised_graph import QuantisedGraph, Scale
@@ -15,7 +16,7 @@ from neptune_nas.errors import NeptuneError
 from neptune_nas.graphs.fusion import fuse
 from neptune_nas.graphs.graph import Graph
 from neptune_nas.graphs.lowering import lower
-from tests.deploy.builders import ARCHITECTURE, SHAPE, Every, lifelike, pictures
+from tests.deploy.builders import ARCHITECTURE, CLASSES, SHAPE, Every, lifelike, pictures
 from tests.models.export.forms import random_model
 
 RUNTIMES = ("tflite-micro", "litert")
@@ -39,6 +40,18 @@ class Odd(nn.Module):
         return logits
 
 
+class Resized(nn.Module):
+    """A map of another size."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images `(N, 3, H, W)` to `(N, 3, *size)`."""
+        return nn.functional.interpolate(images, self.size, mode="bilinear", align_corners=False)
+
+
 def images_for(of: nn.Module) -> Tensor:
     side = 15 if isinstance(of, Odd) else 16
     return pictures(16)[..., :side, :side]
@@ -46,8 +59,9 @@ def images_for(of: nn.Module) -> Tensor:
 
 def network_named(name: str) -> nn.Module:
     torch.manual_seed(1)
-    if name == "neptune":
-        return random_model(ARCHITECTURE, SHAPE).classifier()
+    if name in ("neptune", "dense"):
+        of = ARCHITECTURE if name == "neptune" else replace(ARCHITECTURE, head=LrasppHead(6))
+        return random_model(of, SHAPE).classifier()
     return lifelike(Odd() if name == "odd" else Every())
 
 
@@ -63,12 +77,12 @@ def kinds(graph: Graph) -> set[str]:
 
 
 def test_the_networks_here_have_every_operation_that_a_file_can_hold() -> None:
-    graphs = [graph_named(name)[2] for name in ("neptune", "odd", "every")]
+    graphs = [graph_named(name)[2] for name in ("neptune", "dense", "odd", "every")]
     assert set().union(*map(kinds, graphs)) == OPERATORS.keys()
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("name", ["neptune", "odd", "every"])
+@pytest.mark.parametrize("name", ["neptune", "dense", "odd", "every"])
 def test_a_float_file_computes_what_the_network_does(name: str, runtime: str) -> None:
     of, images, graph = graph_named(name)
     found = open_file(float_file(graph), runtime).predict(images)
@@ -104,6 +118,27 @@ def test_litert_is_within_a_step_of_the_simulation(name: str) -> None:
     found = open_file(int8_file(quantised, lean=False), "litert").predict(images)
     simulated = run_int8(quantised, images, rounds_once=True)
     torch.testing.assert_close(found, simulated, atol=1.01 * step, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(7, 9), (11, 5), (40, 64), (3, 3), (1, 1)], ids=str)
+def test_tflite_micro_resizes_as_the_simulation_does(size: tuple[int, int]) -> None:
+    """Whole numbers of pixels larger and smaller, up, down and to one pixel."""
+    images = pictures(2)[..., :5, :9]
+    graph = fuse(lower(Resized(size), images[:1]))
+    quantised = quantise(graph, [images])
+    found = open_file(int8_file(quantised), "tflite-micro").predict(images)
+    assert found.shape[:2] == (2, 3)
+    assert torch.equal(found.flatten(1), run_int8(quantised, images).flatten(1))
+
+
+def test_the_logits_of_pixels_are_those_of_the_simulation() -> None:
+    quantised, images, step = int8_named("dense")
+    found = open_file(int8_file(quantised), "tflite-micro").predict(images)
+    assert found.shape == (16, CLASSES, 16, 16)
+    torch.testing.assert_close(found, run_int8(quantised, images), atol=1.01 * step, rtol=0)
+    fast = open_file(int8_file(quantised, lean=False), "litert").predict(images)
+    simulated = run_int8(quantised, images, rounds_once=True)
+    torch.testing.assert_close(fast, simulated, atol=2.01 * step, rtol=0)
 
 
 def test_a_lean_file_leaves_out_the_scales_of_biases() -> None:

@@ -1,12 +1,13 @@
 """Architectures that a device can run, and a user's own records, for the tests of graphs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from hypothesis import strategies as st
 from torch import nn
 
+from neptune_nas.architecture.dense_heads import DecoderHead, LrasppHead
 from neptune_nas.architecture.records import (
     POOLS,
     Architecture,
@@ -16,6 +17,7 @@ from neptune_nas.architecture.records import (
     InvertedResidual,
     Stage,
     Stem,
+    level_places,
 )
 from neptune_nas.deploy.quantisation import quantise
 from neptune_nas.deploy.tflite import int8_file
@@ -100,12 +102,31 @@ def stages(draw: st.DrawFn) -> Stage:
     )
 
 
-ARCHITECTURES: st.SearchStrategy[Architecture] = st.builds(
-    Architecture,
-    st.builds(Stem, WIDTHS, KERNELS, st.sampled_from((1, 2))),
-    st.lists(stages(), min_size=1, max_size=2).map(tuple),
+HEADS: st.SearchStrategy[Any] = st.one_of(
     st.builds(Head, st.sampled_from((0, 9))),
+    st.builds(LrasppHead, WIDTHS),
+    st.builds(
+        DecoderHead,
+        WIDTHS,
+        st.integers(1, 2),
+        st.sampled_from(("add", "concat")),
+        KERNELS,
+        st.sampled_from((1, "depthwise")),
+    ),
 )
+
+
+@st.composite
+def architectures(draw: st.DrawFn) -> Architecture:
+    """Return a network for classification, or for segmentation if it has enough resolutions."""
+    stem = draw(st.builds(Stem, WIDTHS, KERNELS, st.sampled_from((1, 2))))
+    body = Architecture(stem, tuple(draw(st.lists(stages(), min_size=1, max_size=2))))
+    head = draw(HEADS)
+    reads_enough = isinstance(head, Head) or head.levels <= len(level_places(body))
+    return replace(body, head=head) if reads_enough else body
+
+
+ARCHITECTURES = architectures()
 SIDES = st.tuples(st.sampled_from((1, 3)), st.integers(32, 36), st.integers(32, 40))
 """Channels, height and width of images that are large enough."""
 
