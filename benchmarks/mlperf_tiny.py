@@ -19,7 +19,7 @@ from statistics import fmean, stdev
 
 from neptune_nas.graphs.joining import GraphModel
 from neptune_nas.graphs.memory_plan import arena, peak, plan
-from neptune_nas.metrics.registry import INT8_ACCURACY, PARAMS
+from neptune_nas.metrics.registry import INT8, PARAMS
 from neptune_nas.study.objectives import value_of
 from neptune_nas.study.read import read_study
 from neptune_nas.study.study import Study
@@ -47,7 +47,7 @@ def searched(asked: argparse.Namespace, out: Path) -> Study:
         )
         words = [word for limit in limits for word in ("--constraint", limit)]
         words += ["--data", f"folder:{asked.cifar}#{asked.images}", "--space", "micro"]
-        words += ["--objectives", INT8_ACCURACY.name, "--rungs", asked.rungs, "--no-yardstick"]
+        words += ["--objectives", INT8[0].name, "--rungs", asked.rungs, "--no-yardstick"]
         words += ["--trials", str(asked.trials), "--confirm", "0", "--study-name", place.name]
         run(out, "search.log", "search", *words)
     return read_study(place)
@@ -61,7 +61,7 @@ def best(study: Study, share: float) -> Trial:
         for trial in study.ranked
         if peak(plan(graphs.graph(trial.architecture))) <= share * ACTIVATIONS
     )
-    found = max(fitting, key=lambda trial: value_of(INT8_ACCURACY, trial))
+    found = max(fitting, key=lambda trial: value_of(INT8[0], trial))
     graph = graphs.graph(found.architecture)
     print(
         f"trial {found.number}: {peak(plan(graph)) / 1024:.1f} KiB of maps, "

@@ -8,7 +8,6 @@ import typer
 
 from neptune_nas.cli.values import check_known
 from neptune_nas.errors import OptionError, StudyError
-from neptune_nas.metrics.registry import CLASSIFICATION, INT8_ACCURACY
 
 if TYPE_CHECKING:
     from neptune_nas.study.study import Study
@@ -18,8 +17,8 @@ Best = Annotated[
     str | None,
     typer.Option(
         "--best",
-        help=f"efficiency, knee or {CLASSIFICATION[0].name} (in int8 where {INT8_ACCURACY.name} "
-        f"was searched for); default: the first of the study's ranking.",
+        help="efficiency, knee, a cost, or the main metric, such as accuracy or miou (in int8 "
+        "where that was searched for); default: the first of the study's ranking.",
     ),
 ]
 TrialNumber = Annotated[int | None, typer.Option("--trial", help="A trial by its number.")]

@@ -16,10 +16,33 @@ _TAKEN = (
     "register reinterpret_cast restrict return short signed sizeof static static_assert "
     "static_cast struct switch template this thread_local throw true try typedef typeid typename "
     "union unsigned using virtual void volatile wchar_t while xor xor_eq "
-    "arena classify errno main ops run setup stderr stdin stdout"
+    "arena classify errno main mask ops run segment setup stderr stdin stdout"
 )
 """Keywords of C and C++, and names that the header's example and every C program have."""
 
+_ONE_LABEL = """\
+ *   // Returns the place of a label, or -1. `pixels`: their bytes, row by row, channels last.
+ *   int classify(const uint8_t* pixels) {{
+ *     for (int i = 0; i < {pixels}; ++i) run.input(0)->data.int8[i] = pixels[i] - 128;
+ *     if (run.Invoke() != kTfLiteOk) return -1;
+ *     const int8_t* logits = run.output(0)->data.int8;
+ *     int place = 0;
+ *     for (int i = 1; i < {classes}; ++i) if (logits[i] > logits[place]) place = i;
+ *     return place;  // {name}_labels[place]; a logit is (integer - zero point) * scale
+ *   }}"""
+_LABEL_A_PIXEL = """\
+ *   // Fills `mask` with the place of a label for each of {sides} pixels, row by row; or returns
+ *   // false. `pixels`: their bytes, row by row, channels last.
+ *   bool segment(const uint8_t* pixels, uint8_t* mask) {{
+ *     for (int i = 0; i < {pixels}; ++i) run.input(0)->data.int8[i] = pixels[i] - 128;
+ *     if (run.Invoke() != kTfLiteOk) return false;
+ *     const int8_t* logits = run.output(0)->data.int8;
+ *     for (int p = 0; p < {sides}; ++p, logits += {classes}) {{
+ *       mask[p] = 0;
+ *       for (int i = 1; i < {classes}; ++i) if (logits[i] > logits[mask[p]]) mask[p] = i;
+ *     }}
+ *     return true;  // {name}_labels[mask[p]]; a logit is (integer - zero point) * scale
+ *   }}"""
 _TEMPLATE = """\
 /* {title}, in int8 for TensorFlow Lite Micro: {size} bytes of flash.
  *
@@ -42,15 +65,7 @@ _TEMPLATE = """\
  *     return run.AllocateTensors() == kTfLiteOk;
  *   }}
  *
- *   // Returns the place of a label, or -1. `pixels`: their bytes, row by row, channels last.
- *   int classify(const uint8_t* pixels) {{
- *     for (int i = 0; i < {pixels}; ++i) run.input(0)->data.int8[i] = pixels[i] - 128;
- *     if (run.Invoke() != kTfLiteOk) return -1;
- *     const int8_t* logits = run.output(0)->data.int8;
- *     int place = 0;
- *     for (int i = 1; i < {classes}; ++i) if (logits[i] > logits[place]) place = i;
- *     return place;  // {name}_labels[place]; a logit is (integer - zero point) * scale
- *   }}
+{example}
  */
 #ifndef {upper}_H_
 #define {upper}_H_
@@ -89,6 +104,13 @@ def c_source(model: Model, quantised: QuantisedGraph, content: bytes, arena: int
     kernels = dict.fromkeys(OPERATORS[each.kind].name for each in graph.operations)
     channels, height, width = model.input_shape
     name = identifier(PurePath(file).stem)
+    is_map = len(graph.shapes[graph.output]) == 3
+    example = (_LABEL_A_PIXEL if is_map else _ONE_LABEL).format(
+        name=name,
+        pixels=channels * height * width,
+        sides=height * width,
+        classes=len(model.labels),
+    )
     return _TEMPLATE.format(
         title=f"Network {_comment(model.key)}",
         file=_comment(file),
@@ -98,8 +120,8 @@ def c_source(model: Model, quantised: QuantisedGraph, content: bytes, arena: int
         arena=arena,
         kernels=len(kernels),
         resolver="\n".join(f" *     ops.Add{_method(each)}();" for each in kernels),
-        pixels=channels * height * width,
         classes=len(model.labels),
+        example=example,
         input_scale=source.step,
         input_zero=source.zero_point,
         output_scale=target.step,

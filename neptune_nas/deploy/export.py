@@ -21,16 +21,17 @@ from neptune_nas.deploy.pte import to_pte
 from neptune_nas.deploy.quantised_graph import QuantisedGraph
 from neptune_nas.deploy.runtimes import check_runtime
 from neptune_nas.deploy.tflite import float_file, int8_file
-from neptune_nas.errors import DataError
+from neptune_nas.errors import DataError, OptionError
 from neptune_nas.files.atomic import write_file
 from neptune_nas.files.schema import decode
-from neptune_nas.metrics.registry import RAM
+from neptune_nas.metrics.registry import IN_INT8, RAM
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.export.facts import facts
 from neptune_nas.models.export.onnx import to_onnx
 from neptune_nas.models.export.pt2 import to_pt2
 from neptune_nas.models.export.python import to_python, to_state
 from neptune_nas.models.model import Model
+from neptune_nas.tasks.registry import find_task
 
 _TOLERANCE = 1e-4  # of a logit in float32, absolute and relative
 _STEPS = 8  # of the logits' scale: sigmoid and sums may be one off, which adds up
@@ -46,10 +47,15 @@ def export(
     images score the file; without it, a file is compared on random images. The JSON beside a file
     that is measured holds labels, preprocessing, provenance and the record.
 
-    Raises `NeptuneError` for another suffix, files that would replace others, a missing library, a
-    network that the format cannot hold, int8 of a trained model without images, and a file that
-    computes something else than the network.
+    Raises `NeptuneError` for a task without int8, another suffix, files that would replace others,
+    a missing library, a network that the format cannot hold, int8 of a trained model without
+    images, and a file that computes something else than the network.
     """
+    if kind.precision == "int8" and find_task(model.task).metrics[0] not in IN_INT8:
+        raise OptionError(
+            f"network {model.key} is for {model.task}, which is not supported in int8: export it "
+            f"in float32, as onnx or pt2."
+        )
     files = files_of(kind, path)
     if not kind.is_checked:
         _write_unchecked(model, kind.form, files)
@@ -145,8 +151,9 @@ def _facts(model: Model, kind: FileKind, quantised: QuantisedGraph | None) -> di
     if quantised is not None:
         graph = quantised.graph
         source |= {"values": "int8: the bytes of pixels minus 128; they are normalised inside"}
-        target |= {"values": "int8: one logit a label; softmax makes probabilities of real ones"}
-        for each, value in ((source, graph.inputs[0]), (target, graph.output)):
+        each = "a label and pixel, NHWC" if len(graph.shapes[graph.output]) == 3 else "a label"
+        target |= {"values": f"int8: one logit {each}; softmax makes probabilities of real ones"}
+        for end, value in ((source, graph.inputs[0]), (target, graph.output)):
             scale = quantised.scales[value]
-            each |= {"scale": scale.step, "zero_point": scale.zero_point}
+            end |= {"scale": scale.step, "zero_point": scale.zero_point}
     return {**known, "input": source, "output": target}

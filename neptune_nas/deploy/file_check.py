@@ -14,7 +14,7 @@ from neptune_nas.deploy.quantised_graph import QuantisedGraph
 from neptune_nas.deploy.runtimes import open_file, predict, recorded_arena
 from neptune_nas.errors import NeptuneError
 from neptune_nas.metrics.counted import DEVICE
-from neptune_nas.metrics.registry import FLASH, INT8_ACCURACY, RAM
+from neptune_nas.metrics.registry import FLASH, IN_INT8, RAM
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.model import Model
 from neptune_nas.nn.builder import seeded
@@ -158,4 +158,5 @@ def _promised(
 
 def _main(model: Model, kind: FileKind) -> str:
     """Return the metric that the score of a file is a value of."""
-    return INT8_ACCURACY.name if kind.precision == "int8" else find_task(model.task).metrics[0]
+    main = find_task(model.task).metrics[0]
+    return IN_INT8[main].name if kind.precision == "int8" else main

@@ -11,7 +11,7 @@ from neptune_nas.data.notes import notes_on
 from neptune_nas.evaluators.evaluator import Evaluator, traits_of
 from neptune_nas.metrics.costs import CostSource
 from neptune_nas.metrics.counted import CostModel
-from neptune_nas.metrics.registry import INT8_ACCURACY, Metric
+from neptune_nas.metrics.registry import IN_INT8, Metric
 from neptune_nas.nn.builder import Shape
 from neptune_nas.tasks.registry import task_of
 
@@ -90,8 +90,9 @@ def _image_bench(evaluator: Evaluator, data: ImageData, name: str) -> Bench:
     """Return the bench of an evaluator that measures on the images of data set `name`."""
     task = task_of(data)
     guess = dict(task.chance(len(data.classes), data.validation.targets))
-    if INT8_ACCURACY in traits_of(evaluator).metrics:
-        guess[INT8_ACCURACY.name] = guess[task.metrics[0]]
+    main = task.metrics[0]
+    if IN_INT8.get(main) in traits_of(evaluator).metrics:
+        guess[IN_INT8[main].name] = guess[main]
     return Bench(
         evaluator=evaluator,
         input_shape=data.input_shape,

@@ -24,7 +24,7 @@ from neptune_nas.devices.numerics import Numerics
 from neptune_nas.errors import OptionError
 from neptune_nas.evaluators.evaluator import Traits
 from neptune_nas.graphs.lowering import UnsupportedOperationError
-from neptune_nas.metrics.registry import CLASSIFICATION, INT8_ACCURACY, Metric, metric
+from neptune_nas.metrics.registry import CLASSIFICATION, IN_INT8, INT8, Metric, metric
 from neptune_nas.metrics.score import Score
 from neptune_nas.models.start import NothingFitsError, Start
 from neptune_nas.models.teacher_outputs import (
@@ -48,15 +48,16 @@ TRAINING = Traits("training", unit="epoch", trains=True)
 def training_traits(objectives: Sequence[str], task: Task = TASKS["classification"]) -> Traits:
     """Return the traits of short training for a task and a search with these objectives.
 
-    It measures the accuracy in int8 only where that is one of them. The main metric is then the
-    accuracy that comes first among them.
+    It measures the task's main metric in int8 only where that is one of them. The main one is then
+    the one of both that comes first among them.
     """
     traits = replace(TRAINING, metrics=tuple(map(metric, task.metrics)))
-    if INT8_ACCURACY.name not in objectives:
+    main, *others = traits.metrics
+    in_int8 = IN_INT8.get(main.name)
+    if in_int8 is None or in_int8.name not in objectives:
         return traits
-    accuracy, *others = traits.metrics
-    names = (*objectives, accuracy.name)
-    first = sorted((INT8_ACCURACY, accuracy), key=lambda each: names.index(each.name))
+    names = (*objectives, main.name)
+    first = sorted((in_int8, main), key=lambda each: names.index(each.name))
     return replace(traits, metrics=(*first, *others))
 
 
@@ -160,18 +161,19 @@ class ShortTraining:
 
     @property
     def _measures_int8(self) -> bool:
-        return INT8_ACCURACY in self.metrics
+        return any(each in INT8 for each in self.metrics)
 
     def _values(
         self, values: Mapping[str, float], network: nn.Module, data: ImageData
     ) -> Mapping[str, float]:
-        """Return the values of a trained network, the main one first, and its int8 accuracy."""
+        """Return the values of a trained network, the main one first, and that in int8."""
         if not self._measures_int8:
             return values
         task = task_of(data)
         quantised = quantised_network(network, data, self.calibration)
-        found = measure_int8(quantised, data.validation, task)[task.metrics[0]]
-        values = {**values, INT8_ACCURACY.name: found}
+        main = task.metrics[0]
+        found = measure_int8(quantised, data.validation, task)[main]
+        values = {**values, IN_INT8[main].name: found}
         return {each.name: values[each.name] for each in self.metrics}
 
 

@@ -99,6 +99,7 @@ METRICS = (
     Metric("int8_accuracy", "int8 accuracy", "share", "more", "scored"),
     Metric("miou", "mIoU", "share", "more", "scored"),
     Metric("pixel_accuracy", "pixel accuracy", "share", "more", "scored"),
+    Metric("int8_miou", "int8 mIoU", "share", "more", "scored"),
     Metric("map50", "mAP50", "share", "more", "scored"),
     Metric("map", "mAP", "share", "more", "scored"),
     Metric("flops", "FLOPs"),
@@ -120,8 +121,12 @@ COSTS = (*COUNTED, *TIMED)
 
 CLASSIFICATION = SCORED[:2]
 """The scored metrics of a classifier; rankings use the first."""
-INT8_ACCURACY = SCORED[2]
-"""The task's main metric, of the network in int8."""
+IN_INT8: Mapping[str, Metric] = {
+    SCORED[0].name: BY_NAME["int8_accuracy"],
+    "miou": BY_NAME["int8_miou"],
+}
+"""By a task's main metric, the same of the network in int8; a task without one has no int8 yet."""
+INT8 = tuple(IN_INT8.values())
 COST, MACS, PARAMS = COUNTED[:3]
 """FLOPs, the default cost of a study; MACs, half of that; and the number of parameters."""
 RAM, FLASH = BY_NAME["ram"], BY_NAME["flash"]

@@ -6,21 +6,25 @@ from neptune_nas.deploy.fine_tuning import EPOCHS, fine_tuned
 from neptune_nas.deploy.int8_accuracy import fused_graph, measure_int8, quantised_network
 from neptune_nas.deploy.int8_model import with_int8
 from neptune_nas.deploy.quantised_graph import QuantisedGraph
+from neptune_nas.errors import OptionError
 from neptune_nas.graphs.lowering import UnsupportedOperationError
-from neptune_nas.metrics.registry import INT8_ACCURACY, metric
-from neptune_nas.models.model import Model, save_model
+from neptune_nas.metrics.registry import IN_INT8, metric
+from neptune_nas.models.model import save_model
 from neptune_nas.retrain.folder import SeedFolder
 from neptune_nas.retrain.seed import SeedJob, own_model
 from neptune_nas.text import counted
 
 _LOST = 0.005  # of the main metric, above which a network is fine-tuned
 _EPOCH_SHARE = 10  # of fine-tuning: one for so many of training
-VALIDATION = f"validation_{INT8_ACCURACY.name}"
-"""The name of the int8 accuracy in a model's metrics."""
 
 
 def check_int8(job: SeedJob, name: str) -> None:
-    """Refuse a network with an operation that has no int8 kernel, before it is trained in vain."""
+    """Refuse a task, or an operation, that has no int8, before a network is trained in vain."""
+    if job.task.metrics[0] not in IN_INT8:
+        raise OptionError(
+            f"{name} cannot be trained for int8, in which {job.task.name} is not supported: leave "
+            f"out `int8` (--int8)."
+        )
     try:
         fused_graph(job.network.build(0), job.data)
     except UnsupportedOperationError as error:
@@ -44,7 +48,7 @@ def add_int8(job: SeedJob, seed: int, folder: SeedFolder) -> str:
     assert job.terms.calibration is not None
     quantised = quantised_network(model.network(), job.data, job.terms.calibration)
     found, real = _value(job, quantised), float(model.metrics[f"validation_{main}"])
-    text = f"seed {seed}: {INT8_ACCURACY.title} {main.text(found)}, in float {main.text(real)}"
+    text = f"seed {seed}: {IN_INT8[main.name].title} {main.text(found)}, in float {main.text(real)}"
     if real - found > _LOST:
         epochs = max(EPOCHS, job.terms.epochs // _EPOCH_SHARE)
         tuned = fine_tuned(quantised, job.data, job.recipe, epochs, seed)
@@ -54,12 +58,10 @@ def add_int8(job: SeedJob, seed: int, folder: SeedFolder) -> str:
             quantised, found = tuned, better
         else:
             text += ", so the weights stay as they were"
-    save_model(folder.model, _with_value(with_int8(model, quantised), found))
+    value = {f"validation_{IN_INT8[main.name]}": found}
+    model = with_int8(model, quantised)
+    save_model(folder.model, replace(model, metrics={**model.metrics, **value}))
     return f"{text}."
-
-
-def _with_value(model: Model, found: float) -> Model:
-    return replace(model, metrics={**model.metrics, VALIDATION: found})
 
 
 def _value(job: SeedJob, quantised: QuantisedGraph) -> float:

@@ -12,7 +12,7 @@ from neptune_nas.files.atomic import read_file
 from neptune_nas.files.documents import parse_json, versioned
 from neptune_nas.files.rules import Count, Number, Share, Size, Threads
 from neptune_nas.files.schema import check_names, check_value, decode, encode, fault, located
-from neptune_nas.metrics.registry import BY_NAME, COST, INT8_ACCURACY, METRICS, PARAMS, metric
+from neptune_nas.metrics.registry import BY_NAME, COST, INT8, METRICS, PARAMS, metric
 from neptune_nas.metrics.score import costs_in
 from neptune_nas.retrain.terms import Terms
 from neptune_nas.training.resumable_loop import Kind
@@ -82,7 +82,7 @@ class Metrics:
         """The seed that is best on the validation split, in int8 if that was measured."""
 
         def losses(seed: SeedMetrics) -> list[float]:
-            names = sorted(seed.validation, key=lambda name: name != INT8_ACCURACY.name)
+            names = sorted(seed.validation, key=lambda name: BY_NAME[name] not in INT8)
             return [metric(name).turn * seed.validation[name] for name in names]
 
         return min(self.seeds, key=losses)

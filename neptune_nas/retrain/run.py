@@ -26,7 +26,7 @@ from neptune_nas.files.atomic import folder_name, write_file
 from neptune_nas.files.rules import Count, SeedCount, Size, Threads
 from neptune_nas.files.schema import check, decode
 from neptune_nas.interrupts import raise_held
-from neptune_nas.metrics.registry import INT8_ACCURACY
+from neptune_nas.metrics.registry import BY_NAME, INT8
 from neptune_nas.models.architecture_file import ExportedArchitecture
 from neptune_nas.models.start import Start, start_at
 from neptune_nas.models.teacher_outputs import VIEWS, TeacherSource, kept_seconds
@@ -230,7 +230,7 @@ class Training:
         if self.int8 is not None or isinstance(self.source, str):
             return bool(self.int8)
         score = self.source.score
-        return score is not None and INT8_ACCURACY.name in score.values
+        return score is not None and any(BY_NAME.get(name) in INT8 for name in score.values)
 
     @property
     def is_done(self) -> bool:

@@ -20,7 +20,7 @@ from neptune_nas.devices.processor import hardware
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError, StudyError
 from neptune_nas.files.schema import decode
 from neptune_nas.metrics.counted import cost_of
-from neptune_nas.metrics.registry import INT8_ACCURACY
+from neptune_nas.metrics.registry import IN_INT8
 from neptune_nas.models.architecture_file import ExportedArchitecture, adapt_to
 from neptune_nas.models.evaluation import evaluate
 from neptune_nas.models.fit import check_fits
@@ -198,7 +198,7 @@ def read_test(
     )
     validation, test = dict(choice.values), dict(evaluation.values)
     if quantised is not None:
-        name = INT8_ACCURACY.name
+        name = IN_INT8[task.metrics[0]].name
         validation[name] = float(model.metrics[f"validation_{name}"])
         test[name] = measure_int8(quantised, job.data.test, task)[task.metrics[0]]
     return SeedMetrics(

@@ -11,7 +11,7 @@ from neptune_nas.metrics.constraints import parse_constraint
 from neptune_nas.metrics.registry import (
     COST,
     FLASH,
-    INT8_ACCURACY,
+    IN_INT8,
     MACS,
     RAM,
     TIMED,
@@ -75,7 +75,14 @@ def _objectives_for(target: Target | None, usual: Metric, main: Metric | None) -
     """Return the objectives that suit a target."""
     if target is None:
         return usual.name, COST.name
-    scored = INT8_ACCURACY if target.is_micro else usual
+    scored = usual
+    if target.is_micro and main is None:
+        if usual.name not in IN_INT8:
+            raise OptionError(
+                f"target {target.name} runs networks in int8, in which {usual.title} cannot be "
+                f"measured yet: leave `target` (--target) out."
+            )
+        scored = IN_INT8[usual.name]
     return (main or scored).name, (MACS if target.is_micro else TIMED[0]).name
 
 

@@ -31,7 +31,7 @@ from neptune_nas.evaluators.tabular import Tabular, table_traits
 from neptune_nas.files.rules import Count, Positive, SeedCount, Size, Threads
 from neptune_nas.files.schema import check, check_exclusive, exclusive
 from neptune_nas.metrics.constraints import parse_constraint
-from neptune_nas.metrics.registry import INT8_ACCURACY, metric
+from neptune_nas.metrics.registry import INT8, metric
 from neptune_nas.models.start import Start, start_at
 from neptune_nas.models.teacher_outputs import VIEWS, TeacherSource
 from neptune_nas.samplers.factory import check_name
@@ -284,7 +284,7 @@ class Search:
     @property
     def _measures_int8(self) -> bool:
         is_ours = self.evaluator is None and self.table is None
-        return is_ours and INT8_ACCURACY in self.traits.metrics
+        return is_ours and any(each in INT8 for each in self.traits.metrics)
 
     @property
     def _data(self) -> str:

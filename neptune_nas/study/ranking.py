@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from math import hypot, inf, isfinite, log10, sqrt
 
 from neptune_nas.errors import OptionError, StudyError, one_of
-from neptune_nas.metrics.registry import CLASSIFICATION, COST, COSTS, INT8_ACCURACY, TIMED, metric
+from neptune_nas.metrics.registry import COST, COSTS, IN_INT8, TIMED, metric
 from neptune_nas.study.front import pareto_front, ranked_trials
 from neptune_nas.study.measures import cost_axis, efficiency, efficiency_unit, main_score
 from neptune_nas.study.noise import (
@@ -56,9 +56,8 @@ def rankings(question: Question) -> tuple[str, ...]:
 
 
 def asked_ranking(question: Question, by: str) -> str:
-    """Return a ranking's name, with int8 accuracy for accuracy where scores are in int8."""
-    is_int8 = question.main == INT8_ACCURACY and by == CLASSIFICATION[0].name
-    return question.main.name if is_int8 else by
+    """Return a ranking's name, with int8 for a main metric where scores are in int8."""
+    return question.main.name if IN_INT8.get(by) == question.main else by
 
 
 def ranking_name(question: Question, by: str | None = None) -> str:

@@ -3,12 +3,13 @@ from dataclasses import replace
 
 import pytest
 
+from neptune_nas.architecture.dense_heads import LrasppHead
 from neptune_nas.deploy.c_source import c_source, identifier
 from neptune_nas.deploy.model_graph import int8_graph_of
 from neptune_nas.deploy.quantised_graph import QuantisedGraph
 from neptune_nas.deploy.tflite import int8_file
 from neptune_nas.models.model import Model
-from tests.deploy.builders import ARCHITECTURE, SHAPE, pictures
+from tests.deploy.builders import ARCHITECTURE, CLASSES, SHAPE, pictures
 from tests.models.export.forms import random_model
 
 LABELS = ('a "cat"', "back\\slash", "Größe", "what??/", "*/ x")
@@ -74,3 +75,14 @@ def test_any_name_becomes_one_that_c_takes(name: str) -> None:
 @pytest.mark.parametrize("name", ["float", "default", "static-cast", "main", "arena"])
 def test_a_name_that_c_or_the_example_takes_gets_a_prefix(name: str) -> None:
     assert identifier(name) == f"net_{name.replace('-', '_')}"
+
+
+def test_the_comment_shows_how_to_fill_a_mask_where_each_pixel_has_a_label() -> None:
+    dense = random_model(replace(ARCHITECTURE, head=LrasppHead(6)), SHAPE)
+    found = int8_graph_of(replace(dense, task="segmentation"), [pictures(8)])
+    source = c_source(dense, found, int8_file(found), 34_567, "segment.h")
+    assert "bool segment(const uint8_t* pixels, uint8_t* mask) {" in source
+    assert f"for (int p = 0; p < {SHAPE[1] * SHAPE[2]}; ++p, logits += {CLASSES})" in source
+    assert "ops.AddResizeBilinear();" in source
+    assert "net_segment_labels[" in source
+    assert "classify" not in source

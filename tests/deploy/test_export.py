@@ -20,7 +20,7 @@ from neptune_nas.deploy.quantisation import quantise
 from neptune_nas.deploy.runtimes import open_file
 from neptune_nas.deploy.tflite import float_file, int8_file
 from neptune_nas.errors import DataError, NeptuneError, OptionError
-from neptune_nas.metrics.registry import FLASH, INT8_ACCURACY, RAM
+from neptune_nas.metrics.registry import FLASH, INT8, RAM
 from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.model import Model, make_untrained
 from neptune_nas.nn.builder import Shape
@@ -91,8 +91,8 @@ def test_the_accuracy_of_the_file_is_that_of_the_simulation(
     quantised = quantise(graph_of(model), calibration_batches(data))
     found = measure_int8(quantised, data.validation, task_of(data))
     assert record is not None
-    assert record.measured[INT8_ACCURACY.name] == found["accuracy"]
-    assert record.promised[INT8_ACCURACY.name] == found["accuracy"]
+    assert record.measured[INT8[0].name] == found["accuracy"]
+    assert record.promised[INT8[0].name] == found["accuracy"]
     assert (record.images, record.difference, record.trained) == (64, 0, True)
 
 
@@ -112,7 +112,7 @@ def test_a_trainings_own_score_is_the_promise(
     scored = replace(model, metrics={"validation_int8_accuracy": 0.75})
     _, record = export(scored, TFLITE, tmp_path / "net.tflite", data)
     assert record is not None
-    assert record.promised[INT8_ACCURACY.name] == 0.75
+    assert record.promised[INT8[0].name] == 0.75
 
 
 def test_the_int8_part_of_a_model_is_written_without_images(
@@ -166,7 +166,7 @@ def test_a_file_for_onnxruntime_is_quantised_by_it(
     logits = open_file(path.read_bytes(), "onnxruntime").predict(images)
     share = logits.argmax(1).eq(data.validation.targets).float().mean().item()
     assert record is not None
-    assert record.measured == {INT8_ACCURACY.name: pytest.approx(share)}
+    assert record.measured == {INT8[0].name: pytest.approx(share)}
     right = run(model.classifier(), images).argmax(1).eq(data.validation.targets)
     assert record.promised == {"accuracy": pytest.approx(right.float().mean().item())}
     assert b"QuantizeLinear" in path.read_bytes()

@@ -10,6 +10,8 @@ from neptune_nas.data.images import BOX
 from neptune_nas.data.labelled_images import labelled_images
 from neptune_nas.data.load import load_data
 from neptune_nas.data.names import BOXES
+from neptune_nas.deploy.export import export
+from neptune_nas.deploy.formats import file_kind
 from neptune_nas.errors import NeptuneError, OptionError
 from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.evaluation import evaluate, trained_on
@@ -123,3 +125,11 @@ def test_a_teacher_of_other_points_is_refused(tmp_path: Path) -> None:
     Training("fcos-1", data=f"{BOXES}#40", epochs=1, seeds=1, out=tmp_path / "t", threads=1).run()
     with pytest.raises(NeptuneError, match="a teacher for detection must have as many points"):
         taught(tmp_path / "t" / "seed-0" / "model.safetensors", tmp_path / "s").run()
+
+
+def test_int8_is_refused_before_training_and_for_files(model: Model, tmp_path: Path) -> None:
+    training = Training(NETWORK, data=BOXES, epochs=1, seeds=1, out=tmp_path, int8=True)
+    with pytest.raises(OptionError, match="int8, in which detection is not supported: leave out"):
+        training.run()
+    with pytest.raises(OptionError, match="for detection, which is not supported in int8: export"):
+        export(model, file_kind("tflite"), tmp_path / "points.tflite")

@@ -8,7 +8,7 @@ from neptune_nas.deploy.execution import run_int8
 from neptune_nas.deploy.int8_model import quantised_of
 from neptune_nas.errors import StudyError
 from neptune_nas.graphs.lowering import UnsupportedOperationError
-from neptune_nas.metrics.registry import INT8_ACCURACY
+from neptune_nas.metrics.registry import INT8
 from neptune_nas.metrics.score import Score
 from neptune_nas.models.model import load_model, save_model
 from neptune_nas.retrain.int8 import add_int8
@@ -17,7 +17,7 @@ from neptune_nas.retrain.run import Training
 from neptune_nas.training.recipe import Recipe
 from tests.retrain.builders import NETWORK, asked, refuse
 
-NAME = INT8_ACCURACY.name
+NAME = INT8[0].name
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ import torch
 from neptune_nas.data.labelled_images import labelled_images
 from neptune_nas.data.load import load_data
 from neptune_nas.data.names import SCENES
+from neptune_nas.deploy.export import export
+from neptune_nas.deploy.formats import file_kind
 from neptune_nas.errors import FileFormatError, NeptuneError, OptionError
 from neptune_nas.models.architecture_file import without_study
 from neptune_nas.models.evaluation import evaluate, trained_on
@@ -116,3 +118,18 @@ def test_a_model_whose_network_is_for_another_task_is_refused(tmp_path: Path, na
     other = {"resnet8": "segmentation", "unet-2": "classification"}[name]
     with pytest.raises(FileFormatError, match=f"its task is {other}, but its network is for"):
         save_model(tmp_path / "model.safetensors", replace(model, task=other))
+
+
+def test_a_network_in_int8_is_measured_and_written_as_it_was_simulated(tmp_path: Path) -> None:
+    training = Training(
+        NETWORK, data=f"{SCENES}#40", epochs=1, seeds=1, out=tmp_path, threads=1, int8=True
+    )
+    metrics = training.run()
+    assert metrics.names == ("miou", "pixel_accuracy", "loss", "int8_miou")
+    model = load_model(tmp_path / "seed-0" / "model.safetensors", (Dense,))
+    kind = file_kind("tflite")
+    _, record = export(model, kind, tmp_path / "dense.tflite", load_data(f"{SCENES}#40"))
+    assert record is not None
+    assert record.measured == record.promised
+    assert record.measured["int8_miou"] == model.metrics["validation_int8_miou"]
+    assert record.difference == 0

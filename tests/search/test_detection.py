@@ -116,3 +116,8 @@ def test_hand_designed_networks_for_another_task_are_refused(tmp_path: Path, nam
 def test_a_zero_cost_proxy_may_come_first(tmp_path: Path) -> None:
     study = asked(tmp_path, rungs=(0, 1), proxy="grad-norm").run()
     assert all(trial.scores for trial in study.trials)
+
+
+def test_a_board_that_runs_int8_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="in int8, in which mAP50 cannot be measured yet: leave"):
+        _ = asked(tmp_path, target="stm32f746").question

@@ -13,7 +13,7 @@ from neptune_nas.devices.numerics import Numerics
 from neptune_nas.engine.engine import Engine
 from neptune_nas.errors import StudyError
 from neptune_nas.evaluators.short_training import ShortTraining
-from neptune_nas.metrics.registry import BY_NAME, INT8_ACCURACY
+from neptune_nas.metrics.registry import BY_NAME, INT8
 from neptune_nas.metrics.score import Score
 from neptune_nas.report.references import heads_of
 from neptune_nas.search.config import Search
@@ -30,7 +30,7 @@ from neptune_nas.trust.references import run_references
 from tests.study.fakes import InlineEngine
 from tests.trust.fakes import on_engine
 
-NAME = INT8_ACCURACY.name
+NAME = INT8[0].name
 SPACE = Space(
     "ours",
     Architecture(stages=(Stage(choice(8, 16, 24), norm="batch", substages=(Conv(),)),)),
@@ -62,7 +62,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 def test_a_study_ranks_and_confirms_by_the_accuracy_that_comes_first(study: Study) -> None:
-    assert study.settings.question.main == INT8_ACCURACY
+    assert study.settings.question.main == INT8[0]
     best = study.best(NAME)
     assert best.score is not None
     assert best.score.values["accuracy"] == min(
@@ -87,7 +87,7 @@ def test_a_study_keeps_its_calibration_and_goes_on_with_it(study: Study) -> None
     assert question.calibration == CALIBRATION
     evaluator = search_of(study.folder, space=SPACE).assembly.evaluator
     assert isinstance(evaluator, ShortTraining)
-    assert evaluator.metrics[0] == INT8_ACCURACY
+    assert evaluator.metrics[0] == INT8[0]
     assert evaluator.calibration == CALIBRATION
 
 

@@ -145,3 +145,16 @@ def test_hand_designed_networks_for_another_task_are_refused(tmp_path: Path) -> 
 def test_a_zero_cost_proxy_may_come_first(tmp_path: Path) -> None:
     study = asked(tmp_path, rungs=(0, 1), proxy="grad-norm").run()
     assert all(trial.scores for trial in study.trials)
+
+
+def test_a_board_is_searched_for_with_scores_in_int8(tmp_path: Path) -> None:
+    search = asked(tmp_path, target="stm32f746", trials=2)
+    assert search.question.objectives == ("int8_miou", "macs")
+    study = search.run()
+    for trial in study.trials:
+        assert trial.values["ram"] <= 304 * 1024
+        for score in trial.scores:
+            assert tuple(score.values)[:2] == ("int8_miou", "miou")
+            assert score.values["int8_miou"] == pytest.approx(score.values["miou"], abs=0.05)
+    assert study.settings.facts.guess["int8_miou"] == study.settings.facts.guess["miou"]
+    assert "int8 mIoU" in (study.folder / "report.html").read_text()
