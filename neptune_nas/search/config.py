@@ -84,45 +84,44 @@ class Search:
 
     `space`: a name, a file, `package.module:SPACE`, or a `Space` (default: "auto", which is scaled
     to the images and the limits, for data of your own or a microcontroller as `target`; else
-    "default"). `data`: see `load_data` (default: digits, digits-scenes or digits-boxes); a folder
-    of large pictures gets an `@SIZE` that suits the limits. `task`: "classification",
-    "segmentation" or "detection" (default: that of the data). `trials`: the total of the study.
-    `objectives`: accuracy (miou for segmentation, map50 for detection), int8_accuracy or loss, with
-    any of flops, macs, params, activations, peak_memory, ram, flash and latency, which is processor
-    time of one thread here, or the table's value, or as `latency_on` says (default: the first and
-    flops). `constraints`: such as "flops<=20M", "ram<=64KiB" or "latency<=5ms". `sampler`: auto,
-    evolution, local, nsga2, random, one of Optuna's by name, or your own class as `FILE.py:Class`
-    or `package.module:Class`, with its arguments in `sampler_kwargs`. `seed`: of all random
-    numbers. `rungs`: epochs at which trials are compared (default: those that suit the data); the
-    first may be 0, which is the zero-cost `proxy` (default: synflow). `reduction`: one trial in
-    that many is promoted from each rung; a sequence has one for each, as in (5, 2). `recipe`: how
-    to train (default: one that suits the data). `repeats`: seeds at the last rung. `evaluator`:
-    what measures, in place of short training. `table`: the file of a table to look networks up in
-    instead; `data` then names the images they were trained on (default: cifar10). `name`: of the
-    study's folder in `out` (default: `SPACE-DATA`). `storage`: the URL of a database to use in
-    place of `study.db` in that folder. `data_dir`: the folder of data sets, see `load_data`.
-    `numerics`: the precision and memory layout to train in (default: those the study began with;
-    for a new study those of the recipe or, where that is "auto", the fastest here). `device`:
-    "auto", "cpu" or "cuda". `engine`: "local" for worker processes on this machine, or "ray" for a
-    cluster (see `RayEngine`). `jobs`: evaluations at once (default: one per core, or
-    `trials_per_gpu` on each of `gpus`, which are CUDA device numbers), each with `threads`
-    (default: its share of the cores). `timeout`, `trial_timeout`: seconds. `patience`: stop after
-    that many trials in a row that were scored at the last rung and added nothing to the front, not
-    counting those of `first`. `first`: what to try before the sampler's own proposals, counted
-    among the `trials`: architectures, exported ones or their files, trials, studies or their
-    folders, of which the front is tried. `target`: the device to search for, a name in `TARGETS`,
-    the TOML file of your own board, or a `Target`: its memory, without what the firmware needs,
-    becomes constraints, what its runtime has no int8 kernel for is left out of the space, and the
-    default objectives are int8_accuracy and macs on a microcontroller, else accuracy and latency.
-    `latency_on`: where latency is measured: "torch", which is eager, or the file of a network in
-    "onnxruntime", "litert" or "litert-int8", here or on another machine, as in
-    "litert+ssh://pi@raspberrypi.local" (default: "torch", or the runtime of the target, here); at
-    most 50 networks are measured before the search, the rest are predicted, and `add_evidence`
-    measures the picks. `latency_csv`: a file of measurements to predict from instead. `start`: the
-    file of a trained model whose weights every network starts from, where they fit. `teacher`: a
-    trained model's file, or your function `FILE.py:FUNCTION` that returns an `nn.Module`; networks
-    learn from its outputs as well as from the labels. It sees `teacher_views` views of each image,
-    or with 0 the images as they are (see `neptune_nas.models.teacher`).
+    "default"). `data`: see `load_data` (default: by `task`); a folder of large pictures gets an
+    `@SIZE` that suits the limits. `task`: "classification", "segmentation" or "detection" (default:
+    that of the data). `trials`: the total of the study. `objectives`: accuracy, miou or map50, as
+    the task has it, int8_accuracy, int8_miou or loss, with any of flops, macs, params, activations,
+    peak_memory, ram, flash and latency, which is processor time of one thread here, or the table's
+    value, or as `latency_on` says (default: the first and flops). `constraints`: such as
+    "flops<=20M", "ram<=64KiB" or "latency<=5ms". `sampler`: auto, evolution, local, nsga2, random,
+    one of Optuna's by name, or your own class as `FILE.py:Class` or `package.module:Class`, with
+    its arguments in `sampler_kwargs`. `seed`: of all random numbers. `rungs`: epochs at which
+    trials are compared (default: those that suit the data); the first may be 0, which is the zero-
+    cost `proxy` (default: synflow). `reduction`: one trial in that many is promoted from each rung;
+    a sequence has one for each, as in (5, 2). `recipe`: how to train (default: one that suits the
+    data). `repeats`: seeds at the last rung. `evaluator`: what measures, in place of short
+    training. `table`: the file of a table to look networks up in instead; `data` then names the
+    images they were trained on (default: cifar10). `name`: of the study's folder in `out` (default:
+    `SPACE-DATA`). `storage`: the URL of a database to use in place of `study.db` in that folder.
+    `data_dir`: the folder of data sets, see `load_data`. `numerics`: the precision and memory
+    layout to train in (default: those the study began with; for a new study those of the recipe or,
+    where that is "auto", the fastest here). `device`: "auto", "cpu" or "cuda". `engine`: "local"
+    for worker processes on this machine, or "ray" for a cluster (see `RayEngine`). `jobs`:
+    evaluations at once (default: one per core, or `trials_per_gpu` on each of `gpus`, which are
+    CUDA device numbers), each with `threads` (default: its share of the cores). `timeout`,
+    `trial_timeout`: seconds. `patience`: stop after that many trials in a row that were scored at
+    the last rung and added nothing to the front, not counting those of `first`. `first`: what to
+    try before the sampler's own proposals, counted among the `trials`: architectures, exported ones
+    or their files, trials, studies or their folders, of which the front is tried. `target`: the
+    device to search for, a name in `TARGETS`, the TOML file of your own board, or a `Target`: its
+    memory, without what the firmware needs, becomes constraints, what its runtime has no int8
+    kernel for is left out of the space, and the default objectives are the main metric in int8 and
+    macs on a microcontroller, else accuracy and latency. `latency_on`: where latency is measured:
+    "torch", which is eager, or the file of a network in "onnxruntime", "litert" or "litert-int8",
+    here or on another machine, as in "litert+ssh://pi@raspberrypi.local" (default: "torch", or the
+    runtime of the target, here); at most 50 networks are measured before the search, the rest are
+    predicted, and `add_evidence` measures the picks. `latency_csv`: a file of measurements to
+    predict from instead. `start`: the file of a trained model whose weights every network starts
+    from, where they fit. `teacher`: a trained model's file, or your function `FILE.py:FUNCTION`
+    that returns an `nn.Module`; networks learn from its outputs as well as from the labels. It sees
+    `teacher_views` views of each image, or with 0 the images as they are.
 
     Fields with several values accept any sequence and store a tuple. What needs neither data nor
     the space's code is checked at once: raises `OptionError` for a field of another type, an
