@@ -1,4 +1,4 @@
-"""How boxes follow an image that is scaled and cropped to a network's size, and back."""
+"""The places of boxes in an image that is scaled and cropped to a network's size, and back."""
 
 from dataclasses import dataclass
 
