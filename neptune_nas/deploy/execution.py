@@ -2,7 +2,8 @@
 
 Maps are `(N, C, H, W)`. The integers of the simulation are those of TensorFlow Lite's reference
 kernels, which TensorFlow Lite Micro runs, but for sigmoid and hard-swish: those may be a step off.
-LiteRT's fast kernels (XNNPACK) round once where those round twice.
+LiteRT's fast kernels (XNNPACK) round once where those round twice; in a resizing they find the
+places between pixels exactly, where those drift.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +21,8 @@ _LIMITS = {"none": (-torch.inf, torch.inf), "relu": (0.0, torch.inf), "relu6": (
 
 _PRODUCTS = frozenset({"mul", "relu"})  # of integers and one factor
 _MORE_BITS = 20
-_ONE = 1024  # the unit of a place between pixels
+_ONE = 1024  # the unit of a place between pixels in the reference kernels
+_FAST_ONE = 2048  # and in XNNPACK
 
 Compute = Callable[[Operation, list[Tensor]], Tensor]
 _Scaled = Callable[[Tensor, Tensor], Tensor]
@@ -99,7 +101,8 @@ def _integer_step(
     elif operation.kind in ("max_pool", "concat"):
         return compute(operation, graph, sources)
     elif operation.kind == "resize":
-        return _resized_integers(sources[0], graph.shapes[operation.output][:2])
+        resized = _resized_once if scaled is _scaled_once else _resized_in_steps
+        return resized(sources[0], graph.shapes[operation.output][:2])
     elif operation.kind == "average_pool":
         return _rounded_mean(operation, compute(operation, graph, sources))
     elif operation.kind in _PRODUCTS:
@@ -150,27 +153,59 @@ def _rounded_mean(operation: Operation, mean: Tensor) -> Tensor:
     return sums.sign() * sums.abs().add(pixels // 2).div(pixels, rounding_mode="floor")
 
 
-def _resized_integers(x: Tensor, shape: MapShape) -> Tensor:
-    """Return a map of integers resized to `shape`, as the kernels do it, in 20 more bits."""
-    rows, columns = (
-        _interpolation(source, target) for source, target in zip(x.shape[2:], shape, strict=False)
-    )
-    found = rows @ x.double() @ columns.T
-    whole = found.abs().add(2.0 ** (_MORE_BITS - 1)).div(2.0**_MORE_BITS).floor()
+def _resized_in_steps(x: Tensor, shape: MapShape) -> Tensor:
+    """Return a map of integers resized to `shape`, as the reference kernels do it."""
+    found = _interpolated(x, shape, _steps_between)
+    whole = found.abs().mul(1 / _ONE**2).add(0.5).floor()
     return whole.mul(found.sign()).float()
 
 
+def _resized_once(x: Tensor, shape: MapShape) -> Tensor:
+    """Return a map of integers resized to `shape`, as XNNPACK does it."""
+    found = _interpolated(x, shape, _places_between)
+    return found.mul(1 / _FAST_ONE**2).add(0.5).floor().float()
+
+
+def _interpolated(x: Tensor, shape: MapShape, weights: Callable[[int, int], Tensor]) -> Tensor:
+    """Return the sums of a map's pixels, weighted along both axes, exactly."""
+    rows, columns = (
+        weights(source, target) for source, target in zip(x.shape[2:], shape, strict=False)
+    )
+    return rows @ x.double() @ columns.T
+
+
 @cache
-def _interpolation(source: int, target: int) -> Tensor:
-    """Return the weights `(target, source)` of pixels in a resizing along one axis, in 1/1024."""
+def _steps_between(source: int, target: int) -> Tensor:
+    """Return the weights `(target, source)` of pixels in a resizing along one axis, in 1/1024.
+
+    The step from one pixel to the next is rounded to 1/1024. So places drift along the axis, unless
+    the step is exact, as it is for a map that becomes 8 times as large.
+    """
     scale = (_ONE * source + target // 2) // target
     weights = torch.zeros(target, source, dtype=torch.float64)
     for pixel in range(target):
         place = pixel * scale + scale // 2 - _ONE // 2
-        first = max(place // _ONE, 0)
+        first = min(max(place // _ONE, 0), source - 1)  # over 1,000 pixels, places may drift out
         second = min(-(-place // _ONE), source - 1)
         weights[pixel, first] += _ONE - (place - _ONE * first)
         weights[pixel, max(second, 0)] += place - _ONE * first
+    return weights
+
+
+@cache
+def _places_between(source: int, target: int) -> Tensor:
+    """Return the weights `(target, source)` as `_steps_between` does, in 1/2048.
+
+    Each place is computed in float32 and rounded by itself, so none drifts.
+    """
+    scale = torch.tensor(source, dtype=torch.float32) / target
+    places = (torch.arange(target) * scale + (0.5 * scale - 0.5)).clamp(0, source - 1)
+    first = places.long()
+    shares = places.sub(first).mul(_FAST_ONE).round().double()
+    weights = torch.zeros(target, source, dtype=torch.float64)
+    pixels = torch.arange(target)
+    weights[pixels, first] = _FAST_ONE - shares
+    weights[pixels, first.add(1).clamp(max=source - 1)] += shares
     return weights
 
 
